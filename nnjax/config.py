@@ -1,0 +1,273 @@
+"""What a run is made of: the one source of names, types and defaults.
+
+Python, YAML and the command line all fill in the same two dataclasses. A value that can't be right is refused
+when the object is made, in one sentence that names it.
+"""
+
+import dataclasses
+import difflib
+import math
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Model = Literal["mlp", "softmax_regression"]
+ActivationName = Literal["identity", "sigmoid", "scaled_sigmoid", "tanh", "relu", "leaky_relu", "gelu"]
+LossName = Literal["cross_entropy", "mse", "mse_probabilities", "binary_cross_entropy"]
+OptimizerName = Literal["sgd", "adam", "adamw"]
+ScheduleName = Literal["constant", "linear", "cosine", "exponential", "step"]
+DataName = Literal["digits", "mnist", "fashion_mnist", "kmnist"]
+DataSource = Literal["auto", "idx", "csv", "tfds"]
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which examples, and how they are split."""
+
+    name: DataName = "digits"
+    """The data set; digits comes with scikit-learn, the others are read from a folder."""
+    dir: str | None = None
+    """The folder with the files of the data set."""
+    source: DataSource = "auto"
+    """The kind of files to read; auto takes IDX, then CSV, then a prepared TensorFlow dataset."""
+    valid_fraction: float = 0.2
+    """The share of the training set, its last part, that validates."""
+    split_seed: int | None = None
+    """Shuffle the training set with this seed before it is split; None leaves its order alone."""
+
+    def __post_init__(self) -> None:
+        _check_choices(self, "data.")
+        _check_range("data.valid_fraction", self.valid_fraction, above=0, below=1)
+        _check_seed("data.split_seed", self.split_seed)
+
+
+@dataclass(frozen=True)
+class Config:
+    """One setting: the network, how it starts, how it is trained, on what, and with how many seeds."""
+
+    data: DataConfig = field(default_factory=DataConfig)
+    model: Model = "mlp"
+    """mlp, or softmax_regression: one dense layer without a bias."""
+    hidden: tuple[int, ...] = (128,)
+    """Widths of the hidden layers of an mlp."""
+    activation: ActivationName = "sigmoid"
+    """The non-linearity of the hidden layers."""
+    activation_slope: float = 1.0
+    """k of scaled_sigmoid, 1 / (1 + exp(−k·x))."""
+    residual: bool = False
+    """Add a hidden layer's input to its output where both have the same width."""
+    relu_logits: bool = False
+    """Put a ReLU on the logits of softmax_regression."""
+    dropout: float = 0.0
+    """The probability that a hidden feature is dropped in training."""
+    init: str = "normal(0.001)"
+    """How the kernels start: zeros, constant(c), normal(σ), uniform(a, b), xavier_uniform, xavier_normal,
+    he_uniform, he_normal, lecun_uniform, lecun_normal, orthogonal(gain), lsuv(tolerance, iterations)."""
+    loss: LossName = "cross_entropy"
+    """The loss that is minimised."""
+    optimizer: OptimizerName = "sgd"
+    """sgd (plain, with momentum, with Nesterov's), adam or adamw."""
+    learning_rate: float = 0.1
+    """η, the peak of the schedule."""
+    layer_rates: tuple[float, ...] = ()
+    """One factor on the learning rate for each layer with weights; () leaves all at 1."""
+    weight_decay: float = 1e-3
+    """λ. J = L + ½ λ Σ w² over kernels, never biases; for adamw, w ← w − η λ w beside the step."""
+    momentum: float = 0.0
+    """μ of classical momentum: v ← μ v + g, θ ← θ − η v."""
+    nesterov: bool = False
+    """Nesterov's momentum: θ ← θ − η (g + μ v)."""
+    schedule: ScheduleName = "constant"
+    """How the learning rate goes over training."""
+    schedule_end: float = 0.0
+    """The learning rate at the end as a factor of learning_rate; above 1 it rises (linear, exponential)."""
+    schedule_steps: int = 3
+    """In how many drops the step schedule reaches its end."""
+    warmup_epochs: float = 0.0
+    """Epochs over which the learning rate first rises linearly from zero."""
+    batch_size: int = 64
+    """Examples of a batch, B."""
+    epochs: int = 10
+    """Passes over the training examples, E."""
+    seeds: int | tuple[int, ...] = 8
+    """How many seeds (0, 1, 2, …), or which."""
+    init_seed: int | None = None
+    """The seed of the initial draw; None: the run's seed."""
+    data_seed: int | None = None
+    """The seed of the data order and of dropout; None: the run's seed."""
+
+    def __post_init__(self) -> None:
+        # YAML and JSON have lists only, and axes come as NumPy arrays: a frozen object wants plain values.
+        for item in dataclasses.fields(self):
+            value = getattr(self, item.name)
+            if hasattr(value, "tolist"):
+                value = value.tolist()
+            if isinstance(value, list | range):
+                value = tuple(value)
+            if item.name in ("hidden", "layer_rates") and isinstance(value, int | float):
+                value = (value,)
+            object.__setattr__(self, item.name, value)
+        _check_choices(self)
+        _check_numbers(self)
+        _check_combinations(self)
+
+    def seed_values(self) -> tuple[int, ...]:
+        """The seeds of the runs: 0 … n−1 for a number n, else as they are listed."""
+        return tuple(range(self.seeds)) if isinstance(self.seeds, int) else self.seeds
+
+
+def field_names(cls: type = Config, prefix: str = "") -> list[str]:
+    """Every name that can be set, nested ones with a dot: ``learning_rate``, ``data.name``, …"""
+    names = []
+    for item in dataclasses.fields(cls):
+        if item.name == "data":
+            names += field_names(DataConfig, "data.")
+        else:
+            names.append(prefix + item.name)
+    return names
+
+
+def replace(config: Config, changes: Mapping[str, Any]) -> Config:
+    """A copy of ``config`` with some fields changed, nested ones by their dotted name.
+
+    Raises:
+        ValueError: for a name that is no field, or a value that can't be right.
+    """
+    top: dict[str, Any] = {}
+    data: dict[str, Any] = {}
+    for name, value in changes.items():
+        if name not in field_names():
+            raise ValueError(f"{name!r} is not a field of the configuration{nearest(name, field_names())}")
+        if name.startswith("data."):
+            data[name.removeprefix("data.")] = value
+        else:
+            top[name] = value
+    if data:
+        top["data"] = dataclasses.replace(config.data, **data)
+    return dataclasses.replace(config, **top)
+
+
+def nearest(word: object, known: Iterable[str]) -> str:
+    """``; did you mean 'x'?`` for the spelling closest to ``word``, or nothing."""
+    close = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def choice(name: str, value: object, known: Iterable[str]) -> None:
+    """Refuse a value that is not one of the known words.
+
+    Raises:
+        ValueError: naming the value, the words and the nearest of them.
+    """
+    known = list(known)
+    if value not in known:
+        raise ValueError(f"{name} is {value!r}, and must be one of {', '.join(known)}{nearest(value, known)}")
+
+
+def _check_choices(config: object, prefix: str = "") -> None:
+    for name, hint in typing.get_type_hints(type(config)).items():
+        value = getattr(config, name)
+        if typing.get_origin(hint) is Literal:
+            choice(prefix + name, value, typing.get_args(hint))
+        elif not _fits(value, hint):
+            raise ValueError(f"{prefix}{name} is {value!r}, and must be {_words(hint)}")
+
+
+def _fits(value: object, hint: Any) -> bool:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is types.UnionType:
+        return any(_fits(value, argument) for argument in arguments)
+    if origin is tuple:
+        return isinstance(value, tuple) and all(_fits(item, arguments[0]) for item in value)
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, hint)
+
+
+def _words(hint: Any) -> str:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is types.UnionType:
+        return " or ".join(_words(argument) for argument in arguments)
+    if origin is tuple:
+        return {int: "a list of whole numbers", float: "a list of numbers"}[arguments[0]]
+    words = {float: "a number", int: "a whole number", str: "a text", bool: "true or false"}
+    return words.get(hint, "none" if hint is type(None) else hint.__name__)
+
+
+def _check_range(
+    name: str,
+    value: float,
+    *,
+    least: float = -math.inf,
+    most: float = math.inf,
+    above: float = -math.inf,
+    below: float = math.inf,
+) -> None:
+    if math.isfinite(value) and least <= value <= most and above < value < below:
+        return
+    bounds = [
+        f"{word} {bound:g}"
+        for word, bound in (
+            ("at least", least),
+            ("at most", most),
+            ("more than", above),
+            ("less than", below),
+        )
+        if math.isfinite(bound)
+    ]
+    raise ValueError(f"{name} is {value}, and must be {' and '.join(bounds) or 'finite'}")
+
+
+def _check_seed(name: str, value: int | None) -> None:
+    if value is not None:
+        _check_range(name, value, least=0, below=2**32)
+
+
+def _check_numbers(config: Config) -> None:
+    for width in config.hidden:
+        _check_range("hidden", width, least=1)
+    _check_range("activation_slope", config.activation_slope)
+    _check_range("dropout", config.dropout, least=0, below=1)
+    _check_range("learning_rate", config.learning_rate, least=0)
+    for rate in config.layer_rates:
+        _check_range("layer_rates", rate, least=0)
+    _check_range("weight_decay", config.weight_decay, least=0)
+    _check_range("momentum", config.momentum, least=0, below=1)
+    _check_range("schedule_end", config.schedule_end, least=0)
+    _check_range("schedule_steps", config.schedule_steps, least=1)
+    _check_range("warmup_epochs", config.warmup_epochs, least=0, most=config.epochs)
+    _check_range("batch_size", config.batch_size, least=1)
+    _check_range("epochs", config.epochs, least=1)
+    if isinstance(config.seeds, int):
+        _check_range("seeds", config.seeds, least=1)
+    else:
+        for seed in config.seeds:
+            _check_seed("seeds", seed)
+        if not config.seeds or len(set(config.seeds)) != len(config.seeds):
+            raise ValueError(f"seeds is {list(config.seeds)}, and must list at least one seed, none twice")
+    _check_seed("init_seed", config.init_seed)
+    _check_seed("data_seed", config.data_seed)
+
+
+def _check_combinations(config: Config) -> None:
+    layers = len(config.hidden) + 1 if config.model == "mlp" else 1
+    if config.layer_rates and len(config.layer_rates) != layers:
+        raise ValueError(
+            f"layer_rates has {len(config.layer_rates)} factors, "
+            f"and the network has {layers} layers with weights"
+        )
+    if config.optimizer != "sgd" and (config.momentum or config.nesterov):
+        raise ValueError(
+            f"momentum is for the optimizer sgd, and optimizer is {config.optimizer!r}: "
+            "leave momentum at 0 and nesterov at false"
+        )
+    if config.relu_logits and config.model != "softmax_regression":
+        raise ValueError(f"relu_logits is for the model softmax_regression, and model is {config.model!r}")
+    if config.schedule == "exponential" and config.schedule_end == 0:
+        raise ValueError(
+            "schedule_end is 0, which an exponential schedule never reaches: it must be more than 0"
+        )

@@ -1,0 +1,36 @@
+"""Aliases for arrays, keys and parameter trees, and the axis legend of every annotation.
+
+Axis legend:
+
+====  =======================  ====  ==========================
+axis  counts                   axis  counts
+====  =======================  ====  ==========================
+N     examples of a split      L     layers with weights
+B     examples of a batch      R     runs of a group
+D     inputs                   S     seeds
+F     hidden features          T     steps of an epoch
+C     classes                  E     epochs
+====  =======================  ====  ==========================
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeAlias
+
+import jax
+from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt8
+
+Key: TypeAlias = PRNGKeyArray
+Params: TypeAlias = Mapping[str, Any]
+"""A Flax parameter tree, ``{"Dense_0": {"kernel": [D, F], "bias": [F]}, …}``."""
+
+Scalar: TypeAlias = Float[Array, ""] | float
+Dtype: TypeAlias = jax.typing.DTypeLike
+Activation: TypeAlias = Callable[[Array, Scalar], Array]
+"""``(x, slope) -> y``, elementwise; only some activations look at the slope."""
+
+
+class Examples(NamedTuple):
+    """Labelled examples: inputs as they are stored (bytes where they are bytes) and class numbers."""
+
+    x: UInt8[Any, "N D"] | Float[Any, "N D"]
+    y: Int[Any, " N"]
