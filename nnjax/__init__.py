@@ -1,0 +1,54 @@
+"""nnjax trains many small neural networks side by side.
+
+Every seed, initialisation and hyperparameter setting of a study runs in one compiled JAX program, so that an
+answer is a mean with an interval. Names are imported when they are first used: ``import nnjax`` costs nothing.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nnjax.config import Config as Config
+    from nnjax.config import DataConfig as DataConfig
+    from nnjax.data import Dataset as Dataset
+    from nnjax.data import load_data as load_data
+    from nnjax.results import load as load_results
+    from nnjax.results import parameters as parameters
+    from nnjax.results import save as save_results
+    from nnjax.sweeps import plan as plan
+    from nnjax.sweeps import sweep as sweep
+
+_HOME = {
+    "Config": ("config", "Config"),
+    "DataConfig": ("config", "DataConfig"),
+    "Dataset": ("data", "Dataset"),
+    "load_data": ("data", "load_data"),
+    "load_results": ("results", "load"),
+    "parameters": ("results", "parameters"),
+    "plan": ("sweeps", "plan"),
+    "save_results": ("results", "save"),
+    "sweep": ("sweeps", "sweep"),
+}
+
+__all__ = [
+    "Config",
+    "DataConfig",
+    "Dataset",
+    "load_data",
+    "load_results",
+    "parameters",
+    "plan",
+    "save_results",
+    "sweep",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'nnjax' has no attribute {name!r}")
+    module, attribute = _HOME[name]
+    return getattr(importlib.import_module(f"nnjax.{module}"), attribute)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

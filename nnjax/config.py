@@ -7,6 +7,7 @@ when the object is made, in one sentence that names it.
 import dataclasses
 import difflib
 import math
+import re
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -20,6 +21,22 @@ OptimizerName = Literal["sgd", "adam", "adamw"]
 ScheduleName = Literal["constant", "linear", "cosine", "exponential", "step"]
 DataName = Literal["digits", "mnist", "fashion_mnist", "kmnist"]
 DataSource = Literal["auto", "idx", "csv", "tfds"]
+
+INITS: dict[str, tuple[float, ...]] = {
+    "zeros": (),
+    "constant": (1.0,),
+    "normal": (0.001,),
+    "uniform": (-0.1, 0.1),
+    "xavier_uniform": (),
+    "xavier_normal": (),
+    "he_uniform": (),
+    "he_normal": (),
+    "lecun_uniform": (),
+    "lecun_normal": (),
+    "orthogonal": (1.0,),
+    "lsuv": (0.01, 10.0),
+}
+"""The kinds of initialisation, each with the numbers it takes and their defaults."""
 
 
 @dataclass(frozen=True)
@@ -57,14 +74,15 @@ class Config:
     activation_slope: float = 1.0
     """k of scaled_sigmoid, 1 / (1 + exp(−k·x))."""
     residual: bool = False
-    """Add a hidden layer's input to its output where both have the same width."""
+    """Add the input of a hidden layer to its output where it stands between two of equal width."""
     relu_logits: bool = False
     """Put a ReLU on the logits of softmax_regression."""
     dropout: float = 0.0
     """The probability that a hidden feature is dropped in training."""
     init: str = "normal(0.001)"
-    """How the kernels start: zeros, constant(c), normal(σ), uniform(a, b), xavier_uniform, xavier_normal,
-    he_uniform, he_normal, lecun_uniform, lecun_normal, orthogonal(gain), lsuv(tolerance, iterations)."""
+    """How the kernels start, biases being zero: zeros, constant(c), normal(σ), uniform(a, b), xavier_uniform,
+    xavier_normal, he_uniform, he_normal, lecun_uniform, lecun_normal, orthogonal(gain),
+    lsuv(tolerance, iterations)."""
     loss: LossName = "cross_entropy"
     """The loss that is minimised."""
     optimizer: OptimizerName = "sgd"
@@ -116,6 +134,40 @@ class Config:
     def seed_values(self) -> tuple[int, ...]:
         """The seeds of the runs: 0 … n−1 for a number n, else as they are listed."""
         return tuple(range(self.seeds)) if isinstance(self.seeds, int) else self.seeds
+
+
+def parse_init(text: str) -> tuple[str, tuple[float, ...]]:
+    """The kind and the numbers in an initialisation's name: ``"normal(0.01)"`` is ("normal", (0.01,)).
+
+    Numbers that are left out are taken from `INITS`.
+
+    Raises:
+        ValueError: for an unknown kind, too many numbers, or what isn't a number.
+    """
+    match = re.fullmatch(r"\s*(\w+)\s*(?:\(([^()]*)\))?\s*", text)
+    if not match:
+        raise ValueError(f"init is {text!r}, and must be a name with its numbers, such as 'normal(0.001)'")
+    kind, inside = match[1], (match[2] or "").strip()
+    choice("init", kind, INITS)
+    words = inside.split(",") if inside else []
+    defaults = INITS[kind]
+    if len(words) > len(defaults):
+        takes = f"{len(defaults)} number{'s' * (len(defaults) != 1)}" if defaults else "no numbers"
+        raise ValueError(f"init is {text!r}, and {kind} takes {takes}")
+    try:
+        given = tuple(float(word) for word in words)
+    except ValueError:
+        raise ValueError(f"init is {text!r}, and what stands in the brackets must be numbers") from None
+    numbers = given + defaults[len(given) :]
+    for number in numbers:
+        _check_range(f"the number in init {text!r}", number)
+    if kind == "uniform" and numbers[0] > numbers[1]:
+        raise ValueError(f"init is {text!r}, and the lower end must not be above the upper one")
+    if kind == "normal" and numbers[0] < 0:
+        raise ValueError(f"init is {text!r}, and a standard deviation must be at least 0")
+    if kind == "lsuv" and (numbers[0] <= 0 or numbers[1] < 1):
+        raise ValueError(f"init is {text!r}, and lsuv takes a tolerance above 0 and at least 1 iteration")
+    return kind, numbers
 
 
 def field_names(cls: type = Config, prefix: str = "") -> list[str]:
@@ -240,6 +292,7 @@ def _check_numbers(config: Config) -> None:
     _check_range("schedule_end", config.schedule_end, least=0)
     _check_range("schedule_steps", config.schedule_steps, least=1)
     _check_range("warmup_epochs", config.warmup_epochs, least=0, most=config.epochs)
+    parse_init(config.init)
     _check_range("batch_size", config.batch_size, least=1)
     _check_range("epochs", config.epochs, least=1)
     if isinstance(config.seeds, int):
@@ -257,8 +310,7 @@ def _check_combinations(config: Config) -> None:
     layers = len(config.hidden) + 1 if config.model == "mlp" else 1
     if config.layer_rates and len(config.layer_rates) != layers:
         raise ValueError(
-            f"layer_rates has {len(config.layer_rates)} factors, "
-            f"and the network has {layers} layers with weights"
+            f"layer_rates has {len(config.layer_rates)} factors, and the network has {layers} layers with weights"
         )
     if config.optimizer != "sgd" and (config.momentum or config.nesterov):
         raise ValueError(
@@ -267,7 +319,8 @@ def _check_combinations(config: Config) -> None:
         )
     if config.relu_logits and config.model != "softmax_regression":
         raise ValueError(f"relu_logits is for the model softmax_regression, and model is {config.model!r}")
-    if config.schedule == "exponential" and config.schedule_end == 0:
+    if config.schedule in ("exponential", "step") and config.schedule_end == 0:
         raise ValueError(
-            "schedule_end is 0, which an exponential schedule never reaches: it must be more than 0"
+            f"schedule_end is 0, and must be more than 0 for the schedule {config.schedule!r}, "
+            "which goes there by factors"
         )

@@ -1,0 +1,219 @@
+"""Where runs execute: which device, beside which others, and what is compiled for it.
+
+The runs of a group stand on a grid of U data orders × K runs that share one (the settings of one seed). The
+grid is split over the devices along one of its axes. Inside a device, both axes are a `lax.map` or a `vmap`: on
+a CPU one run after another keeps a run's weights in the cache of its core, and the neighbours of a run don't
+touch its answer, to the last bit; an accelerator takes them all together.
+"""
+
+import contextlib
+import functools
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array, Int
+
+from nnjax.data.order import epoch_order
+from nnjax.initializers import initialize
+from nnjax.models import layer_outputs, param_shapes
+from nnjax.optim import Hyperparameters
+from nnjax.train import (
+    EpochMetrics,
+    RunState,
+    Splits,
+    Structure,
+    TestMetrics,
+    init_state,
+    run_epoch,
+    run_keys,
+    take_batch,
+    test,
+)
+from nnjax.types import Examples
+
+LSUV_BATCH = 1000
+"""Examples, the first of the training set, on which lsuv scales the layers."""
+
+
+class RunInputs(NamedTuple):
+    """What distinguishes a run from the others of its group; leaves are [R] or, on the grid, [U, K]."""
+
+    hyper: Hyperparameters
+    init_kind: Int[Array, ""]  # index into the group's kinds
+    init_numbers: Array  # [2]
+    init_seed: Int[Array, ""]
+    data_seed: Int[Array, ""]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a grid of runs is laid over devices."""
+
+    devices: tuple[jax.Device, ...]
+    split_orders: bool
+    """Split the grid's U axis over the devices, else its K axis."""
+    together: bool
+    """All runs of a device in one `vmap`, else one after another."""
+
+    @property
+    def mesh(self) -> Mesh:
+        """The devices in a row."""
+        return Mesh(np.array(self.devices), ("devices",))
+
+    @property
+    def grid_spec(self) -> PartitionSpec:
+        """How an array with leading axes U, K is split."""
+        return PartitionSpec("devices") if self.split_orders else PartitionSpec(None, "devices")
+
+
+class Grid(NamedTuple):
+    """Runs 0 … R−1 on their places."""
+
+    layout: Layout
+    runs: np.ndarray  # [U, K]: the run that stands here; some stand twice, to fill the grid
+    places: np.ndarray  # [R]: the flat index of each run's first place
+
+
+def devices() -> tuple[jax.Device, ...]:
+    """All devices of the default backend; on a CPU, one a core, if jax has not been started with fewer.
+
+    The number of CPU devices is fixed when jax first looks for its devices, so it is set here, just before; a
+    program that has used jax already, or has set `jax_num_cpu_devices` itself, keeps what it has.
+    """
+    if jax.config.jax_num_cpu_devices < 1:
+        affinity = getattr(os, "sched_getaffinity", None)  # Linux has it
+        cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+        with contextlib.suppress(RuntimeError):  # jax is running already
+            jax.config.update("jax_num_cpu_devices", cores)
+    return tuple(jax.local_devices())
+
+
+def arrange(data_seeds: Sequence[int]) -> Grid:
+    """The grid for runs with these data seeds, split along the axis that leaves the fewest rounds."""
+    available = devices()
+    orders: dict[int, list[int]] = {}
+    for run, seed in enumerate(data_seeds):
+        orders.setdefault(seed, []).append(run)
+    height, width = len(orders), max(map(len, orders.values()))
+
+    def rounds(split: int, other: int) -> int:
+        return -(-split // min(len(available), split)) * other
+
+    split_orders = rounds(height, width) <= rounds(width, height)
+    split = height if split_orders else width
+    used = available[: min(len(available), split)]
+    split = -(-split // len(used)) * len(used)
+    height, width = (split, width) if split_orders else (height, split)
+
+    rows = [np.resize(runs, width) for runs in orders.values()]
+    runs = np.stack([rows[row % len(rows)] for row in range(height)])
+    _, places = np.unique(runs, return_index=True)
+    return Grid(Layout(used, split_orders, used[0].platform != "cpu"), runs, places)
+
+
+def put_runs(grid: Grid, tree: Any) -> Any:
+    """Host arrays [R, …] as device arrays [U, K, …] on their places."""
+    sharding = NamedSharding(grid.layout.mesh, grid.layout.grid_spec)
+    return jax.tree.map(lambda leaf: jax.device_put(leaf[grid.runs], sharding), tree)
+
+
+def get_runs(grid: Grid, tree: Any) -> Any:
+    """Device arrays [U, K, …] as host arrays [R, …]."""
+    return jax.tree.map(
+        lambda leaf: np.asarray(leaf).reshape(-1, *leaf.shape[2:])[grid.places], jax.device_get(tree)
+    )
+
+
+def put_everywhere(layout: Layout, tree: Any) -> Any:
+    """A copy of host arrays on every device of the layout."""
+    return jax.device_put(tree, NamedSharding(layout.mesh, PartitionSpec()))
+
+
+@functools.cache
+def start_program(structure: Structure, kinds: tuple[str, ...], layout: Layout) -> Callable[..., RunState]:
+    """Compiled (runs: RunInputs [U, K], splits) → RunState [U, K], with the initial draw of every run."""
+
+    def start(run: RunInputs, splits: Splits) -> RunState:
+        dtype = splits.scale.dtype
+        shapes = param_shapes(structure.network, splits.train.x.shape[1], dtype)
+        count = min(LSUV_BATCH, splits.train.y.shape[0])
+        x = take_batch(splits.train, np.arange(count), splits.scale).x
+
+        def draw(kind: str) -> Callable[..., Any]:
+            return lambda key, numbers: initialize(
+                key,
+                kind,
+                numbers,
+                shapes,
+                lambda params: layer_outputs(structure.network, params, x, run.hyper.activation_slope),
+            )
+
+        key = run_keys(run.init_seed, run.data_seed).init
+        params = jax.lax.switch(run.init_kind, [draw(kind) for kind in kinds], key, run.init_numbers)
+        return init_state(structure, params, run.hyper)
+
+    def start_all(runs: RunInputs, splits: Splits) -> RunState:
+        each = functools.partial(_each, layout)
+        return each(lambda row: each(lambda run: start(run, splits), row), runs)
+
+    return _compile(layout, start_all, inputs=(True, False))
+
+
+@functools.cache
+def epoch_program(
+    structure: Structure, batch_size: int, layout: Layout
+) -> Callable[..., tuple[RunState, EpochMetrics]]:
+    """Compiled (states [U, K], runs [U, K], epoch, splits) → the same and EpochMetrics; eats the states."""
+
+    def train_epoch_of_all(
+        states: RunState, runs: RunInputs, epoch: Int[Array, ""], splits: Splits
+    ) -> tuple[RunState, EpochMetrics]:
+        each = functools.partial(_each, layout)
+
+        def row(row: tuple[RunState, RunInputs]) -> tuple[RunState, EpochMetrics]:
+            # All runs of a row have one data seed.
+            keys = run_keys(0, row[1].data_seed[0])
+            order = epoch_order(jax.random.fold_in(keys.order, epoch), splits.train.y.shape[0], batch_size)
+            return each(lambda run: run_epoch(structure, run[0], run[1].hyper, keys.dropout, order, splits), row)
+
+        return each(row, (states, runs))
+
+    return _compile(layout, train_epoch_of_all, inputs=(True, True, False, False), donate=0)
+
+
+@functools.cache
+def test_program(structure: Structure, layout: Layout) -> Callable[..., TestMetrics]:
+    """Compiled (states [U, K], runs [U, K], examples, scale) → TestMetrics [U, K]."""
+
+    def test_all(states: RunState, runs: RunInputs, examples: Examples, scale: Array) -> TestMetrics:
+        each = functools.partial(_each, layout)
+        return each(
+            lambda row: each(lambda run: test(structure, run[0], run[1].hyper, examples, scale), row),
+            (states, runs),
+        )
+
+    return _compile(layout, test_all, inputs=(True, True, False, False))
+
+
+def _each(layout: Layout, function: Callable[[Any], Any], tree: Any) -> Any:
+    """The function of each entry along the leading axis, together or one after another."""
+    return jax.vmap(function)(tree) if layout.together else jax.lax.map(function, tree)
+
+
+def _compile(
+    layout: Layout, function: Callable[..., Any], inputs: tuple[bool, ...], donate: int | None = None
+) -> Callable[..., Any]:
+    """The function on every device's part of the grid; ``inputs`` says which arguments lie on the grid."""
+    placed = jax.shard_map(
+        function,
+        mesh=layout.mesh,
+        in_specs=tuple(layout.grid_spec if on_grid else PartitionSpec() for on_grid in inputs),
+        out_specs=layout.grid_spec,
+        check_vma=False,
+    )
+    return jax.jit(placed, donate_argnums=() if donate is None else donate)

@@ -1,0 +1,272 @@
+"""Labelled results: an `xarray.Dataset` with a dimension for each axis of the sweep, ``seed`` and ``epoch``.
+
+By axes, seed and epoch: train_loss, train_accuracy, valid_loss, valid_accuracy, grad_norm, update_ratio. By axes
+and seed: test_loss and test_accuracy (with the parameters of the best validation epoch), test_loss_last and
+test_accuracy_last, best_epoch, status (finished, diverged), diverged_epoch. NaN stands where a run had diverged
+or had had its epochs.
+"""
+
+import dataclasses
+import datetime
+import importlib.metadata
+import json
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import xarray as xr
+import yaml
+
+from nnjax.config import Config, nearest
+from nnjax.types import Params
+
+EPOCH_VARIABLES = {
+    "train_loss": "training loss, running",
+    "train_accuracy": "training accuracy, running",
+    "valid_loss": "validation loss",
+    "valid_accuracy": "validation accuracy",
+    "grad_norm": "norm of the loss gradient, mean over steps",
+    "update_ratio": "norm of the update over norm of the parameters, mean over steps",
+}
+RUN_VARIABLES = {
+    "test_loss": "test loss at the best validation epoch",
+    "test_accuracy": "test accuracy at the best validation epoch",
+    "test_loss_last": "test loss after the last epoch",
+    "test_accuracy_last": "test accuracy after the last epoch",
+    "best_epoch": "epoch of the highest validation accuracy",
+    "status": "how the run ended",
+    "diverged_epoch": "epoch in which loss or parameters stopped being finite, 0 for none",
+}
+PARAMS = "params."
+KEPT = ("best", "last")
+
+
+def label(
+    *,
+    config: Config,
+    axes: Sequence[tuple[str, Sequence[Mapping[str, Any]]]],
+    seeds: Sequence[int] | None,
+    runs: Sequence[tuple[int, int]],
+    outcomes: Sequence[Any],
+    devices: Sequence[jax.Device],
+    wall_time: float,
+) -> xr.Dataset:
+    """The dataset of a sweep.
+
+    Args:
+        config: the setting that the axes vary.
+        axes: for each axis its name and what each place on it changes.
+        seeds: the seeds, or None where there is no such dimension.
+        runs: for each run its setting and its place among the seeds.
+        outcomes: for each run a `nnjax.sweeps.Outcome` of its own.
+        devices: what it ran on.
+        wall_time: seconds.
+    """
+    dims = [name for name, _ in axes] + (["seed"] if seeds else [])
+    shape = [len(changes) for _, changes in axes] + ([len(seeds)] if seeds else [])
+    flat = np.array([setting * len(seeds or [0]) + place for setting, place in runs])
+    order = np.argsort(flat)
+
+    def gather(values: Sequence[np.ndarray]) -> np.ndarray:
+        stacked = np.stack(values)[order]
+        return stacked.reshape(*shape, *stacked.shape[1:])
+
+    longest = max(len(outcome.epochs.train_loss) for outcome in outcomes)
+    variables: dict[str, Any] = {}
+    for name in EPOCH_VARIABLES:
+        curves = [_pad(getattr(outcome.epochs, name), (longest,)) for outcome in outcomes]
+        variables[name] = ([*dims, "epoch"], gather(curves))
+    for name in outcomes[0].test._fields:
+        variables[name] = (dims, gather([getattr(outcome.test, name) for outcome in outcomes]))
+    variables["best_epoch"] = (dims, gather([outcome.best_epoch for outcome in outcomes]))
+    diverged = gather([outcome.diverged_epoch for outcome in outcomes])
+    variables["status"] = (dims, np.where(diverged > 0, "diverged", "finished").astype(object))
+    variables["diverged_epoch"] = (dims, diverged)
+    if outcomes[0].best_params is not None:
+        variables |= _parameter_variables(dims, outcomes, gather)
+
+    coords = _coordinates(axes) | {"epoch": np.arange(1, longest + 1)}
+    if seeds:
+        coords["seed"] = np.array(seeds)
+    dataset = xr.Dataset(variables, coords, _provenance(config, axes, devices, wall_time))
+    for name, words in (EPOCH_VARIABLES | RUN_VARIABLES).items():
+        dataset[name].attrs["long_name"] = words
+        if name.endswith("loss") or "loss_" in name:
+            dataset[name].attrs["units"] = "nat" if config.loss.endswith("cross_entropy") else "1"
+    return dataset
+
+
+def save(results: xr.Dataset, path: str | os.PathLike[str]) -> None:
+    """Write results to one netCDF file, which `load` reads back equal; a file half written never stands there.
+
+    Raises:
+        ValueError: where the file can't be written.
+    """
+    path = Path(path)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        results.to_netcdf(partial, engine="h5netcdf")
+        partial.replace(path)
+    except OSError as error:
+        raise ValueError(f"the results can't be written to {path}: {error.strerror or error}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def load(path: str | os.PathLike[str]) -> xr.Dataset:
+    """Read results that `save` wrote.
+
+    Raises:
+        ValueError: where there is no such file, or another kind of file.
+    """
+    if not Path(path).is_file():
+        raise ValueError(f"there is no results file {path}")
+    try:
+        results = xr.load_dataset(path, engine="h5netcdf")
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} is not a results file of nnjax, or is damaged: {error}") from error
+    if "status" not in results:
+        raise ValueError(f"{path} is a netCDF file, but not of nnjax: it has no variable 'status'")
+    return results
+
+
+def parameters(results: xr.Dataset, which: str = "best", **labels: Any) -> Params:
+    """The trained parameters of one run, as a Flax parameter tree.
+
+    Args:
+        results: of a sweep with ``keep_parameters=True``.
+        which: "best", at the best validation epoch, or "last".
+        labels: the run's place on each axis: ``learning_rate=0.1, seed=3``; an axis of one place needs none.
+
+    Raises:
+        ValueError: where no parameters were kept, or the labels don't name one run.
+    """
+    names = [name for name in results.data_vars if str(name).startswith(PARAMS)]
+    if not names:
+        raise ValueError("these results hold no parameters: keep them with sweep(…, keep_parameters=True)")
+    if which not in KEPT:
+        raise ValueError(f"which is {which!r}, and must be best or last{nearest(which, KEPT)}")
+    dims = results["status"].dims
+    for name in labels:
+        if name not in dims:
+            raise ValueError(f"{name!r} is no axis of these results{nearest(name, map(str, dims))}")
+    try:
+        run = results[[*names, "param_shapes"]].sel({"kept": which, **labels})
+    except KeyError as error:
+        raise ValueError(f"there is no run at {labels}: {error.args[0]} is not on the axis") from error
+    left = [dim for dim in dims if dim in run.dims and run.sizes[dim] > 1]
+    if left:
+        raise ValueError(f"more than one run is at {labels}: give {' and '.join(map(str, left))} too")
+    run = run.squeeze(drop=True)
+    shapes = json.loads(str(run["param_shapes"].item()))
+    return {
+        layer: {
+            leaf: run[f"{PARAMS}{layer}.{leaf}"].values[tuple(slice(size) for size in shape)]
+            for leaf, shape in leaves.items()
+        }
+        for layer, leaves in shapes.items()
+    }
+
+
+def _parameter_variables(dims: list[str], outcomes: Sequence[Any], gather: Any) -> dict[str, Any]:
+    """One variable for each leaf of the tree; smaller networks of a sweep are filled up with NaN."""
+    sizes: dict[str, tuple[int, ...]] = {}
+    trees = []
+    for outcome in outcomes:
+        tree = {
+            f"{layer}.{leaf}": np.stack([outcome.best_params[layer][leaf], outcome.last_params[layer][leaf]])
+            for layer, leaves in outcome.best_params.items()
+            for leaf in leaves
+        }
+        trees.append(tree)
+        for name, array in tree.items():
+            sizes[name] = tuple(np.maximum(sizes.get(name, array.shape), array.shape))
+    variables: dict[str, Any] = {}
+    for name, size in sizes.items():
+        empty = np.full((len(KEPT),) + (0,) * (len(size) - 1), np.nan, np.float32)
+        values = gather([_pad(tree.get(name, empty), size) for tree in trees])
+        inner = [f"{name}.{axis}" for axis in range(len(size) - 1)]
+        variables[PARAMS + name] = ([*dims, "kept", *inner], values)
+    shapes = [
+        jax.tree.map(lambda leaf: list(leaf.shape), outcome.best_params, is_leaf=lambda x: hasattr(x, "shape"))
+        for outcome in outcomes
+    ]
+    variables["param_shapes"] = (dims, gather([np.array(json.dumps(shape), object) for shape in shapes]))
+    variables["kept"] = ("kept", np.array(KEPT, object))
+    return variables
+
+
+def _pad(array: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    missing = [(0, full - have) for full, have in zip(shape, array.shape, strict=True)]
+    return np.pad(array, missing, constant_values=np.nan)
+
+
+def _coordinates(axes: Sequence[tuple[str, Sequence[Mapping[str, Any]]]]) -> dict[str, Any]:
+    """Numbers label their axis as numbers, everything else as text; zipped fields stand along their axis."""
+    coords: dict[str, Any] = {}
+    for name, changes in axes:
+        fields = list(dict.fromkeys(field for change in changes for field in change))
+        for field in fields:
+            coords[field] = (name, _labels([change.get(field) for change in changes]))
+        if fields != [name]:
+            coords[name] = np.arange(len(changes))
+    return coords
+
+
+def _labels(values: Sequence[Any]) -> np.ndarray:
+    plain = [value.item() if hasattr(value, "item") else value for value in values]
+    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in plain):
+        return np.array(plain)
+    return np.array([str(tuple(value) if isinstance(value, list) else value) for value in plain], dtype=object)
+
+
+def _provenance(
+    config: Config,
+    axes: Sequence[tuple[str, Sequence[Mapping[str, Any]]]],
+    devices: Sequence[jax.Device],
+    wall_time: float,
+) -> dict[str, Any]:
+    packages = ("nnjax", "jax", "jaxlib", "flax", "optax", "numpy", "xarray")
+    return {
+        "config": yaml.safe_dump(_plain(dataclasses.asdict(config)), sort_keys=False),
+        "axes": json.dumps(_plain({name: list(changes) for name, changes in axes})),
+        "versions": json.dumps({name: _version(name) for name in packages}),
+        "device": f"{len(devices)} × {devices[0].platform} ({devices[0].device_kind})",
+        "git_revision": _git_revision(),
+        "wall_time": round(wall_time, 3),
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _plain(value: Any) -> Any:
+    """The value in the words of YAML and JSON: lists for tuples, Python numbers for NumPy's."""
+    if isinstance(value, Mapping):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple | range):
+        return [_plain(item) for item in value]
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _git_revision() -> str:
+    """The commit of the working folder, with a + where files have changed since; empty outside of git."""
+    try:
+        commit = subprocess.run(
+            ["git", "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return commit.stdout.strip()

@@ -1,0 +1,94 @@
+"""From the axes of a sweep to its settings: products, zipped fields, or a list of settings."""
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from nnjax.config import Config, field_names, nearest, replace
+
+Axes: TypeAlias = Mapping[str, Iterable[Any]] | Sequence[Mapping[str, Any]]
+"""``{"learning_rate": [1, 0.1], "hidden": [(32,), (128,)]}`` is a product. A name that joins several fields,
+``{"learning_rate,momentum": [(0.1, 0.0), (0.01, 0.9)]}``, zips them. A list of dicts names each setting."""
+
+SETTING = "setting"
+"""The axis of an explicit list of settings."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One dimension of a sweep: a name, and what each of its places changes in the configuration."""
+
+    name: str
+    changes: tuple[dict[str, Any], ...]
+
+    @property
+    def fields(self) -> list[str]:
+        """The fields of the configuration that the axis sets."""
+        return list(dict.fromkeys(name for change in self.changes for name in change))
+
+
+def parse_axes(axes: Axes | None) -> list[Axis]:
+    """The axes in order.
+
+    Raises:
+        ValueError: for an unknown field, one that is on two axes or can't be on any, an axis without values or
+            with one of them twice, or zipped values of another number than their fields.
+    """
+    if not axes:
+        return []
+    if isinstance(axes, Mapping):
+        parsed = [_parse_axis(name, values) for name, values in axes.items()]
+    else:
+        parsed = [Axis(SETTING, tuple(dict(setting) for setting in axes))]
+    seen: set[str] = set()
+    for axis in parsed:
+        for field in axis.fields:
+            _check_field(field)
+            if field in seen:
+                raise ValueError(f"{field} is on two axes of the sweep, and may be on one")
+            seen.add(field)
+    return parsed
+
+
+def expand(config: Config, axes: Sequence[Axis]) -> list[Config]:
+    """The configurations of all settings, the last axis running fastest.
+
+    Raises:
+        ValueError: for a value that the field can't have.
+    """
+    combinations = itertools.product(*(axis.changes for axis in axes))
+    return [
+        replace(config, {name: value for change in combination for name, value in change.items()})
+        for combination in combinations
+    ]
+
+
+def _parse_axis(name: str, values: Iterable[Any]) -> Axis:
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise ValueError(f"the axis {name} is {values!r}, and must be a list of values")
+    values = list(values)
+    if not values:
+        raise ValueError(f"the axis {name} is empty, and must list at least one value")
+    fields = [field.strip() for field in name.split(",")]
+    if len(fields) == 1:
+        changes = [{name: value} for value in values]
+    else:
+        for value in values:
+            if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != len(fields):
+                raise ValueError(f"the axis {name} holds {value!r}, and zips {len(fields)} values in each place")
+        changes = [dict(zip(fields, value, strict=True)) for value in values]
+    for place, change in enumerate(changes):
+        if change in changes[:place]:
+            raise ValueError(f"the axis {name} holds {values[place]!r} twice")
+    return Axis(",".join(fields), tuple(changes))
+
+
+def _check_field(name: str) -> None:
+    if name in ("seed", "seeds"):
+        raise ValueError(
+            "seeds are no axis, every setting runs with each of them: give them as seeds=…, "
+            "or cross init_seed and data_seed"
+        )
+    if name not in field_names():
+        raise ValueError(f"{name!r} is not a field of the configuration{nearest(name, field_names())}")

@@ -1,0 +1,289 @@
+"""Many runs side by side: settings × seeds, split into groups of one compiled training program each."""
+
+import dataclasses
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import xarray as xr
+from tqdm import tqdm
+
+from nnjax import placement, results
+from nnjax.config import Config, parse_init
+from nnjax.data import Dataset, load_data
+from nnjax.models import param_shapes
+from nnjax.placement import Grid, RunInputs
+from nnjax.settings import Axes, Axis, expand, parse_axes
+from nnjax.train import EpochMetrics, RunState, Splits, Structure, TestMetrics, hyperparameters
+from nnjax.types import Params
+
+
+class Run(NamedTuple):
+    """One network, trained once."""
+
+    setting: int  # its place among the settings
+    place: int  # its place among the seeds
+    init_seed: int
+    data_seed: int
+    config: Config
+
+
+@dataclass(frozen=True)
+class Group:
+    """The runs that share one compiled training program."""
+
+    structure: Structure
+    batch_size: int
+    data: Dataset
+    runs: tuple[Run, ...]
+
+    @property
+    def epochs(self) -> int:
+        """The most epochs that a run of the group has."""
+        return max(run.config.epochs for run in self.runs)
+
+    @property
+    def init_kinds(self) -> tuple[str, ...]:
+        """The kinds of initialisation in the group."""
+        return tuple(sorted({parse_init(run.config.init)[0] for run in self.runs}))
+
+    @property
+    def shapes(self) -> Params:
+        """The shapes of the parameter tree."""
+        return param_shapes(self.structure.network, self.data.inputs)
+
+    @property
+    def parameters(self) -> int:
+        """How many parameters a run has."""
+        return sum(leaf.size for leaf in jax.tree.leaves(self.shapes))
+
+    @property
+    def state_bytes(self) -> int:
+        """Bytes of the runs' states: parameters, the best of them, and the optimiser's moments, in float32."""
+        moments = {"sgd": int(self.structure.use_momentum)}.get(self.structure.optimizer, 2)
+        return 4 * self.parameters * (2 + moments) * len(self.runs)
+
+    @property
+    def data_bytes(self) -> int:
+        """Bytes of the data set, which every device has a copy of."""
+        splits = (self.data.train, self.data.valid, self.data.test)
+        return sum(array.nbytes for split in splits for array in split)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a sweep will do."""
+
+    config: Config
+    axes: tuple[Axis, ...]
+    settings: tuple[Config, ...]
+    seeds: tuple[int, ...] | None
+    """The seeds of the runs; None where the settings fix both init_seed and data_seed."""
+    groups: tuple[Group, ...]
+
+    @property
+    def runs(self) -> int:
+        """R over all groups."""
+        return sum(len(group.runs) for group in self.groups)
+
+    def __str__(self) -> str:
+        seeds = f"{len(self.seeds)} seeds" if self.seeds else "init_seed and data_seed crossed"
+        devices = placement.devices()
+        lines = [
+            f"{len(self.settings)} settings × {seeds} = {self.runs} runs in {len(self.groups)} "
+            f"groups, so {len(self.groups)} compilations of a training program, "
+            f"on {len(devices)} {devices[0].device_kind} devices"
+        ]
+        for number, group in enumerate(self.groups, 1):
+            structure, data = group.structure, group.data
+            widths = "-".join(map(str, (data.inputs, *structure.hidden, data.classes)))
+            lines.append(
+                f"  group {number}: {len(group.runs)} runs of {structure.model} {widths} "
+                f"({structure.activation}, {structure.loss}, {structure.optimizer}, batch {group.batch_size}) "
+                f"on {data.name}, {group.epochs} epochs of {len(data.train.y)} examples, "
+                f"{group.parameters:,} parameters a run, {_size(group.state_bytes)} of state, "
+                f"{_size(group.data_bytes)} of data on each device"
+            )
+        return "\n".join(lines)
+
+
+def plan(
+    config: Config,
+    data: Dataset | None = None,
+    axes: Axes | None = None,
+    *,
+    seeds: int | Iterable[int] | None = None,
+) -> Plan:
+    """The settings, runs and groups of a sweep, without running any; takes what `sweep` takes.
+
+    Raises:
+        ValueError: for axes or values that can't be, or a batch larger than the training data.
+    """
+    if seeds is not None:
+        config = dataclasses.replace(config, seeds=seeds if isinstance(seeds, int) else tuple(seeds))
+    parsed = parse_axes(axes)
+    if data is not None and any(field.startswith("data.") for axis in parsed for field in axis.fields):
+        raise ValueError("data.… is an axis of the sweep, and data is given as well: leave out one of them")
+    settings = expand(config, parsed)
+    crossed = all(None not in (setting.init_seed, setting.data_seed) for setting in settings)
+    places = None if crossed else config.seed_values()
+    runs = [
+        Run(
+            number,
+            place,
+            seed if setting.init_seed is None else setting.init_seed,
+            seed if setting.data_seed is None else setting.data_seed,
+            setting,
+        )
+        for number, setting in enumerate(settings)
+        for place, seed in enumerate(places or (0,))
+    ]
+    groups = _group(runs, data)
+    return Plan(config, tuple(parsed), tuple(settings), places, tuple(groups))
+
+
+def sweep(
+    config: Config,
+    data: Dataset | None = None,
+    axes: Axes | None = None,
+    *,
+    seeds: int | Iterable[int] | None = None,
+    keep_parameters: bool = False,
+    progress: bool | None = None,
+) -> xr.Dataset:
+    """Train every setting with every seed, and label what came out.
+
+    Settings that share a seed share the initial draw and the data order, so that comparisons are paired. Numbers
+    never compile again; each combination of shapes and operations compiles one training program.
+
+    Args:
+        config: the setting that the axes vary.
+        data: what to train on; None loads what ``config.data`` says.
+        axes: the fields to vary, see `nnjax.settings.Axes`; None trains the one setting.
+        seeds: how many seeds (0, 1, 2, …) or which, instead of ``config.seeds``. Where the settings fix both
+            ``init_seed`` and ``data_seed``, seeds have no part.
+        keep_parameters: keep the best and the last parameters of each run; `nnjax.parameters` gives them back.
+        progress: show a bar; None shows one on a terminal.
+
+    Returns:
+        A dataset with a dimension for each axis, ``seed`` and ``epoch``; its variables are described in
+        `nnjax.results`.
+
+    Raises:
+        ValueError: for axes or values that can't be, or a batch larger than the training data.
+    """
+    started = time.perf_counter()
+    todo = plan(config, data, axes, seeds=seeds)
+    total = sum(len(group.runs) * group.epochs for group in todo.groups)
+    hidden = not sys.stderr.isatty() if progress is None else not progress
+    outcomes = []
+    with tqdm(total=total, disable=hidden, unit="epoch", desc=f"{todo.runs} runs", smoothing=0.1) as bar:
+        for group in todo.groups:
+            outcomes.append(train_group(group, keep_parameters=keep_parameters, bar=bar))
+    return results.label(
+        config=todo.config,
+        axes=[(axis.name, axis.changes) for axis in todo.axes],
+        seeds=todo.seeds,
+        runs=[(run.setting, run.place) for group in todo.groups for run in group.runs],
+        outcomes=[outcome.of_run(run) for outcome in outcomes for run in range(len(outcome.best_epoch))],
+        devices=placement.devices(),
+        wall_time=time.perf_counter() - started,
+    )
+
+
+class Outcome(NamedTuple):
+    """What came out of a group, as host arrays."""
+
+    epochs: EpochMetrics  # [R, E]
+    test: TestMetrics  # [R]
+    best_epoch: np.ndarray  # [R]
+    diverged_epoch: np.ndarray  # [R]
+    best_params: Params | None  # [R, …]
+    last_params: Params | None
+
+    def of_run(self, run: int) -> "Outcome":
+        """The entries of one run."""
+        return jax.tree.map(lambda leaf: leaf[run], self)
+
+
+def train_group(group: Group, *, keep_parameters: bool = False, bar: tqdm | None = None) -> Outcome:
+    """Train the runs of one group; one call of a compiled program is one epoch of all of them."""
+    grid = placement.arrange([run.data_seed for run in group.runs])
+    layout, data, scale = grid.layout, group.data, np.float32(group.data.scale)
+    splits = placement.put_everywhere(layout, Splits(data.train, data.valid, scale))
+    inputs = placement.put_runs(grid, _inputs(group))
+
+    state = placement.start_program(group.structure, group.init_kinds, layout)(inputs, splits)
+    train = placement.epoch_program(group.structure, group.batch_size, layout)
+    history = []
+    for epoch in range(group.epochs):
+        state, metrics = train(state, inputs, np.int32(epoch), splits)
+        history.append(placement.get_runs(grid, metrics))
+        if bar is not None:
+            bar.update(len(group.runs))
+
+    examples = placement.put_everywhere(layout, data.test)
+    tested = placement.test_program(group.structure, layout)(state, inputs, examples, splits.scale)
+    return _outcome(grid, state, history, tested, keep_parameters)
+
+
+def _outcome(
+    grid: Grid, state: RunState, history: list[EpochMetrics], tested: TestMetrics, keep_parameters: bool
+) -> Outcome:
+    params = (state.best_params, state.train.params) if keep_parameters else (None, None)
+    return Outcome(
+        jax.tree.map(lambda *epochs: np.stack(epochs, axis=1), *history),
+        *placement.get_runs(grid, (tested, state.best_epoch, state.diverged_epoch, *params)),
+    )
+
+
+def _inputs(group: Group) -> RunInputs:
+    kinds = group.init_kinds
+    rows = []
+    for run in group.runs:
+        kind, numbers = parse_init(run.config.init)
+        rows.append(
+            RunInputs(
+                hyper=hyperparameters(run.config, len(group.data.train.y)),
+                init_kind=np.int32(kinds.index(kind)),
+                init_numbers=np.array((*numbers, 0, 0)[:2], np.float32),
+                init_seed=np.uint32(run.init_seed),
+                data_seed=np.uint32(run.data_seed),
+            )
+        )
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *rows)
+
+
+def _group(runs: Sequence[Run], data: Dataset | None) -> list[Group]:
+    """Split the runs by structure, batch size and data, in the order in which these first appear."""
+    loaded: dict[Any, Dataset] = {}
+    parts: dict[Any, list[Run]] = {}
+    structures: dict[Any, Structure] = {}
+    for run in runs:
+        source = run.config.data
+        if data is None and source not in loaded:
+            loaded[source] = load_data(**dataclasses.asdict(source))
+        dataset = data or loaded[source]
+        if run.config.batch_size > len(dataset.train.y):
+            raise ValueError(
+                f"batch_size is {run.config.batch_size}, and must be at most {len(dataset.train.y)}, "
+                f"the examples that {dataset.name} trains on"
+            )
+        structure = Structure.of(run.config, dataset.classes)
+        # A run without momentum or dropout can share the program of those that have it, with 0 in their place.
+        key = (structure.without_options(), run.config.batch_size, None if data else source)
+        parts.setdefault(key, []).append(run)
+        structures[key] = structures.get(key, structure).with_options_of(structure)
+    return [Group(structures[key], key[1], data or loaded[key[2]], tuple(part)) for key, part in parts.items()]
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} GB"

@@ -1,0 +1,398 @@
+"""One run: a network trained on a data set. Nothing here knows that there are other runs.
+
+Every function is pure and can stand in somebody's own `jax.jit`, `lax.scan` or `jax.vmap`. What fixes the
+compiled program is a `Structure`, closed over; what may differ between runs of one program is an array.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Bool, Float, Int
+
+from nnjax.config import Config
+from nnjax.data.order import num_batches
+from nnjax.losses import LOSSES, accuracy
+from nnjax.models import MLP, SoftmaxRegression, layer_names
+from nnjax.optim import Hyperparameters, schedule_factor, transformation
+from nnjax.types import Dtype, Examples, Key, Params
+
+NORM_EVERY = 16
+"""Steps between two measurements of the norms of gradient and update; at every step they cost a sixth of it."""
+
+EVALUATION_BATCH = 500
+"""Examples of a split that are evaluated together, at most."""
+
+
+@dataclass(frozen=True)
+class Structure:
+    """The part of a setting that fixes the compiled program. Two settings of one structure share it."""
+
+    model: str
+    hidden: tuple[int, ...]
+    classes: int
+    activation: str
+    residual: bool
+    relu_logits: bool
+    loss: str
+    optimizer: str
+    nesterov: bool
+    schedule: str
+    use_momentum: bool
+    use_dropout: bool
+
+    @classmethod
+    def of(cls, config: Config, classes: int) -> "Structure":
+        """The structure of a setting on data of C classes."""
+        mlp = config.model == "mlp"
+        return cls(
+            model=config.model,
+            hidden=config.hidden if mlp else (),
+            classes=classes,
+            activation=config.activation if mlp else "identity",
+            residual=config.residual and mlp,
+            relu_logits=config.relu_logits,
+            loss=config.loss,
+            optimizer=config.optimizer,
+            nesterov=config.nesterov,
+            schedule=config.schedule,
+            use_momentum=config.momentum > 0,
+            use_dropout=config.dropout > 0 and mlp,
+        )
+
+    def without_options(self) -> "Structure":
+        """The structure without momentum and dropout, which any run can have at 0."""
+        return dataclasses.replace(self, use_momentum=False, use_dropout=False)
+
+    def with_options_of(self, other: "Structure") -> "Structure":
+        """The structure with the options of both."""
+        return dataclasses.replace(
+            self,
+            use_momentum=self.use_momentum or other.use_momentum,
+            use_dropout=self.use_dropout or other.use_dropout,
+        )
+
+    @property
+    def network(self) -> nn.Module:
+        """The Flax module."""
+        if self.model == "softmax_regression":
+            return SoftmaxRegression(self.classes, self.relu_logits)
+        return MLP(self.hidden, self.classes, self.activation, self.residual)
+
+
+class Batch(NamedTuple):
+    """The examples of one step, normalised."""
+
+    x: Float[Array, "B D"]
+    y: Int[Array, " B"]
+    weight: Float[Array, " B"]  # 1, or 0 in the places of a partial batch that hold no example
+
+
+class Splits(NamedTuple):
+    """What an epoch reads; inputs stay as they are stored until a step divides them by the scale."""
+
+    train: Examples
+    valid: Examples
+    scale: Float[Array, ""]
+
+
+class RunKeys(NamedTuple):
+    """A run's randomness, each use with a key of its own."""
+
+    init: Key
+    order: Key
+    dropout: Key
+
+
+class TrainState(NamedTuple):
+    """What a step changes."""
+
+    params: Params
+    opt_state: optax.OptState
+    step: Int[Array, ""]
+
+
+class StepMetrics(NamedTuple):
+    """What a step saw, before its update."""
+
+    loss: Float[Array, ""]  # mean over the batch
+    accuracy: Float[Array, ""]  # mean over the batch
+    examples: Float[Array, ""]  # of the batch
+    grad_norm: Float[Array, ""]  # ‖∇L‖₂ over all parameters; 0 where not measured
+    update_ratio: Float[Array, ""]  # ‖Δθ‖₂ / ‖θ‖₂; 0 where not measured
+
+
+class EpochMetrics(NamedTuple):
+    """What is recorded of an epoch; NaN once a run has diverged or has had its epochs."""
+
+    train_loss: Float[Array, ""]  # running: each example's loss when its batch was trained on
+    train_accuracy: Float[Array, ""]
+    valid_loss: Float[Array, ""]  # after the epoch
+    valid_accuracy: Float[Array, ""]
+    grad_norm: Float[Array, ""]  # mean over the measured steps
+    update_ratio: Float[Array, ""]
+
+
+class TestMetrics(NamedTuple):
+    """The test set with the best parameters and with the last; NaN where there are none in finite numbers."""
+
+    test_loss: Float[Array, ""]
+    test_accuracy: Float[Array, ""]
+    test_loss_last: Float[Array, ""]
+    test_accuracy_last: Float[Array, ""]
+
+
+class RunState(NamedTuple):
+    """A run between two epochs."""
+
+    train: TrainState
+    best_params: Params  # after the epoch with the highest validation accuracy, the first of equals
+    best_accuracy: Float[Array, ""]
+    best_epoch: Int[Array, ""]  # 0: no epoch has ended yet in finite numbers
+    epoch: Int[Array, ""]  # epochs that have ended
+    diverged_epoch: Int[Array, ""]  # 0: the run is finite
+
+
+def run_keys(init_seed: Int[Array, ""] | int, data_seed: Int[Array, ""] | int) -> RunKeys:
+    """The keys of a run: ``init_seed`` fixes the initial draw, ``data_seed`` the data order and dropout."""
+    init, _, _ = jax.random.split(jax.random.key(init_seed), 3)
+    _, order, dropout = jax.random.split(jax.random.key(data_seed), 3)
+    return RunKeys(init, order, dropout)
+
+
+def hyperparameters(config: Config, examples: int, dtype: Dtype = np.float32) -> Hyperparameters:
+    """The numbers of a setting that trains on N examples, as NumPy arrays of one dtype."""
+    steps = num_batches(examples, config.batch_size)
+    layers = len(config.hidden) + 1 if config.model == "mlp" else 1
+    numbers = Hyperparameters(
+        learning_rate=config.learning_rate,
+        layer_rates=config.layer_rates or (1.0,) * layers,
+        weight_decay=config.weight_decay,
+        momentum=config.momentum,
+        schedule_end=config.schedule_end,
+        schedule_steps=config.schedule_steps,
+        warmup=config.warmup_epochs * steps,
+        horizon=config.epochs * steps,
+        epochs=0,
+        dropout=config.dropout,
+        activation_slope=config.activation_slope,
+    )
+    arrays = Hyperparameters(*(np.asarray(number, dtype) for number in numbers))
+    return arrays._replace(epochs=np.asarray(config.epochs, np.int32))
+
+
+def init_state(structure: Structure, params: Params, hyper: Hyperparameters) -> RunState:
+    """A run before its first epoch."""
+    optimizer = _optimizer(structure, params, hyper, hyper.learning_rate)
+    none = jnp.zeros((), jnp.int32)
+    return RunState(
+        train=TrainState(params, optimizer.init(params), none),
+        best_params=params,
+        best_accuracy=jnp.full((), -jnp.inf, jnp.result_type(hyper.learning_rate)),
+        best_epoch=none,
+        epoch=none,
+        diverged_epoch=none,
+    )
+
+
+def take_batch(examples: Examples, index: Int[Array, " B"], scale: Float[Array, ""]) -> Batch:
+    """The examples at the given places, divided by ``scale`` in its dtype; index N holds no example."""
+    last = examples.y.shape[0] - 1
+    inside = jnp.minimum(index, last)
+    x = examples.x.at[inside].get(mode="promise_in_bounds").astype(scale.dtype)
+    y = examples.y.at[inside].get(mode="promise_in_bounds")
+    return Batch(x / scale, y, (index <= last).astype(scale.dtype))
+
+
+def train_step(
+    structure: Structure,
+    state: TrainState,
+    batch: Batch,
+    hyper: Hyperparameters,
+    key: Key,
+    measure: Bool[Array, ""] | bool = True,
+) -> tuple[TrainState, StepMetrics]:
+    """One step down the gradient of J = L + ½ λ Σ w², L the mean loss of the batch.
+
+    Args:
+        structure: what fixes the program.
+        state: parameters, optimiser state and step count.
+        batch: B examples.
+        hyper: the setting's numbers.
+        key: the run's key for dropout, the same at every step: the step count is folded in.
+        measure: whether to take the norms of gradient and update.
+    """
+
+    def objective(params: Params) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        logits = structure.network.apply(
+            {"params": params},
+            batch.x,
+            slope=hyper.activation_slope,
+            dropout=hyper.dropout if structure.use_dropout else None,
+            rngs={"dropout": jax.random.fold_in(key, state.step)} if structure.use_dropout else None,
+        )
+        loss, correct = score(structure, logits, batch)
+        return loss / examples, correct / examples
+
+    examples = jnp.sum(batch.weight)
+    (loss, correct), grads = jax.value_and_grad(objective, has_aux=True)(state.params)
+
+    rate = hyper.learning_rate * schedule_factor(structure.schedule, hyper, state.step)
+    optimizer = _optimizer(structure, state.params, hyper, rate)
+    updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+    params = optax.apply_updates(state.params, updates)
+
+    grad_norm, update_ratio = jax.lax.cond(
+        measure,
+        lambda: (optax.tree.norm(grads), optax.tree.norm(updates) / optax.tree.norm(state.params)),
+        lambda: (jnp.zeros_like(loss), jnp.zeros_like(loss)),
+    )
+    metrics = StepMetrics(loss, correct, examples, grad_norm, update_ratio)
+    return TrainState(params, opt_state, state.step + 1), metrics
+
+
+def score(
+    structure: Structure, logits: Float[Array, "B C"], batch: Batch
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """The summed loss and the number of right answers of a batch."""
+    losses = jax.vmap(LOSSES[structure.loss])(logits, batch.y)
+    correct = jax.vmap(accuracy)(logits, batch.y)
+    # Where there is no example, a loss that is not finite must not get through as 0 · ∞.
+    losses = jnp.where(batch.weight > 0, losses, 0)
+    return jnp.sum(losses), jnp.vdot(correct, batch.weight)
+
+
+def train_epoch(
+    structure: Structure,
+    state: TrainState,
+    hyper: Hyperparameters,
+    key: Key,
+    order: Int[Array, "T B"],
+    splits: Splits,
+) -> tuple[TrainState, StepMetrics]:
+    """T steps, one for each row of ``order``, and the means of their metrics.
+
+    Loss and accuracy are means over the examples, the norms over the steps in which they are measured.
+    """
+    steps = jnp.arange(order.shape[0])
+    measured = steps % NORM_EVERY == 0
+
+    def step(state: TrainState, inputs: tuple) -> tuple[TrainState, StepMetrics]:
+        index, measure = inputs
+        return train_step(structure, state, take_batch(splits.train, index, splits.scale), hyper, key, measure)
+
+    state, metrics = jax.lax.scan(step, state, (order, measured))
+    examples = jnp.sum(metrics.examples)
+    count = jnp.sum(measured).astype(examples.dtype)
+    means = StepMetrics(
+        loss=jnp.vdot(metrics.loss, metrics.examples) / examples,
+        accuracy=jnp.vdot(metrics.accuracy, metrics.examples) / examples,
+        examples=examples,
+        grad_norm=jnp.sum(metrics.grad_norm) / count,
+        update_ratio=jnp.sum(metrics.update_ratio) / count,
+    )
+    return state, means
+
+
+def evaluate(
+    structure: Structure,
+    params: Params,
+    hyper: Hyperparameters,
+    examples: Examples,
+    scale: Float[Array, ""],
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """The mean loss (without the decay term) and accuracy on a split, dropout off."""
+    count = examples.y.shape[0]
+    steps = num_batches(count, EVALUATION_BATCH)
+    size = num_batches(count, steps)  # equal batches, so that little of the last one is empty
+    rows = jnp.minimum(jnp.arange(steps * size), count).reshape(steps, size)
+
+    def add(total: tuple, index: Int[Array, " B"]) -> tuple[tuple, None]:
+        batch = take_batch(examples, index, scale)
+        logits = structure.network.apply({"params": params}, batch.x, slope=hyper.activation_slope)
+        return jax.tree.map(jnp.add, total, score(structure, logits, batch)), None
+
+    nothing = jnp.zeros((), scale.dtype)
+    (loss, correct), _ = jax.lax.scan(add, (nothing, nothing), rows)
+    return loss / count, correct / count
+
+
+def run_epoch(
+    structure: Structure,
+    state: RunState,
+    hyper: Hyperparameters,
+    key: Key,
+    order: Int[Array, "T B"],
+    splits: Splits,
+) -> tuple[RunState, EpochMetrics]:
+    """One epoch of training, then the validation set; the best parameters are kept.
+
+    A run that has diverged, or has had its epochs, stays as it is.
+    """
+
+    def train(state: RunState) -> tuple[RunState, EpochMetrics]:
+        trained, means = train_epoch(structure, state.train, hyper, key, order, splits)
+        valid_loss, valid_accuracy = evaluate(structure, trained.params, hyper, splits.valid, splits.scale)
+        epoch = state.epoch + 1
+        finite = _all_finite((means.loss, valid_loss, trained.params))
+        better = finite & (valid_accuracy > state.best_accuracy)
+
+        def choose(new: Params, old: Params) -> Params:
+            return jax.tree.map(lambda a, b: jnp.where(better, a, b), new, old)
+
+        metrics = EpochMetrics(
+            means.loss, means.accuracy, valid_loss, valid_accuracy, means.grad_norm, means.update_ratio
+        )
+        new = RunState(
+            train=trained,
+            best_params=choose(trained.params, state.best_params),
+            best_accuracy=choose(valid_accuracy, state.best_accuracy),
+            best_epoch=choose(epoch, state.best_epoch),
+            epoch=epoch,
+            diverged_epoch=jnp.where(finite, 0, epoch),
+        )
+        return new, jax.tree.map(lambda metric: jnp.where(finite, metric, jnp.nan), metrics)
+
+    def rest(state: RunState) -> tuple[RunState, EpochMetrics]:
+        nan = jnp.full((), jnp.nan, splits.scale.dtype)
+        return state, EpochMetrics(*[nan] * len(EpochMetrics._fields))
+
+    live = (state.epoch < hyper.epochs) & (state.diverged_epoch == 0)
+    return jax.lax.cond(live, train, rest, state)
+
+
+def test(
+    structure: Structure,
+    state: RunState,
+    hyper: Hyperparameters,
+    examples: Examples,
+    scale: Float[Array, ""],
+) -> TestMetrics:
+    """The test set with the parameters of the best validation epoch and with those of the last epoch."""
+    best = evaluate(structure, state.best_params, hyper, examples, scale)
+    last = evaluate(structure, state.train.params, hyper, examples, scale)
+    best = jax.tree.map(lambda value: jnp.where(state.best_epoch > 0, value, jnp.nan), best)
+    last = jax.tree.map(lambda value: jnp.where(state.diverged_epoch == 0, value, jnp.nan), last)
+    return TestMetrics(*best, *last)
+
+
+def _all_finite(tree: Params) -> Bool[Array, ""]:
+    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree)]))
+
+
+def _optimizer(
+    structure: Structure, params: Params, hyper: Hyperparameters, rate: Float[Array, ""]
+) -> optax.GradientTransformation:
+    return transformation(
+        structure.optimizer,
+        hyper,
+        rate,
+        layer_names(params),
+        use_momentum=structure.use_momentum,
+        nesterov=structure.nesterov,
+    )
