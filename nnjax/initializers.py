@@ -9,13 +9,16 @@ from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from nnjax.types import Key, Params
 
 Draw = Callable[[Key, tuple[int, int], Float[Array, " n"]], Float[Array, "D F"]]
 Outputs = Callable[[Params], Mapping[str, Float[Array, "B F"]]]
 """Parameters to each layer's outputs before the activation, on a batch that the caller holds fixed."""
+
+Rescaling = tuple[Params, Float[Array, ""], Float[Array, ""]]
+"""Parameters, the variance of a layer's outputs, and how often the layer was rescaled."""
 
 
 def initialize(
@@ -142,13 +145,13 @@ def lsuv(
         def variance(params: Params, name: str = name) -> Float[Array, ""]:
             return jnp.var(outputs(params)[name])
 
-        def rescale(carry: tuple, name: str = name) -> tuple:
+        def rescale(carry: Rescaling, name: str = name) -> Rescaling:
             params, now, count = carry
             kernel = params[name]["kernel"] / jnp.sqrt(now)
             params = {**params, name: {**params[name], "kernel": kernel}}
             return params, variance(params), count + 1
 
-        def off_unit(carry: tuple) -> Float[Array, ""]:
+        def off_unit(carry: Rescaling) -> Bool[Array, ""]:
             _, now, count = carry
             return (jnp.abs(now - 1) >= tolerance) & (count < iterations) & (now > 0)
 

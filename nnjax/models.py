@@ -70,7 +70,7 @@ def drop(key: Key, x: Float[Array, "*shape"], rate: Scalar) -> Float[Array, "*sh
 
 def param_shapes(model: nn.Module, inputs: int, dtype: Dtype = jnp.float32) -> Params:
     """The shapes and dtypes of a model's parameter tree for D inputs, without drawing anything."""
-    shapes = jax.eval_shape(model.init, jax.random.key(0), jax.ShapeDtypeStruct((1, inputs), jnp.float32))
+    shapes = jax.eval_shape(lambda: model.init(jax.random.key(0), jnp.zeros((1, inputs))))
     return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, dtype), shapes["params"])
 
 

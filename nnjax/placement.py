@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Array, Int
+from jaxtyping import Array, Int, Integer
 
 from nnjax.data.order import epoch_order
 from nnjax.initializers import initialize
@@ -46,8 +47,8 @@ class RunInputs(NamedTuple):
     hyper: Hyperparameters
     init_kind: Int[Array, ""]  # index into the group's kinds
     init_numbers: Array  # [2]
-    init_seed: Int[Array, ""]
-    data_seed: Int[Array, ""]
+    init_seed: Integer[Array, ""]
+    data_seed: Integer[Array, ""]
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def devices() -> tuple[jax.Device, ...]:
     The number of CPU devices is fixed when jax first looks for its devices, so it is set here, just before; a
     program that has used jax already, or has set `jax_num_cpu_devices` itself, keeps what it has.
     """
-    if jax.config.jax_num_cpu_devices < 1:
+    if getattr(jax.config, "jax_num_cpu_devices", -1) < 1:
         affinity = getattr(os, "sched_getaffinity", None)  # Linux has it
         cores = len(affinity(0)) if affinity else os.cpu_count() or 1
         with contextlib.suppress(RuntimeError):  # jax is running already
@@ -113,7 +114,12 @@ def arrange(data_seeds: Sequence[int]) -> Grid:
     rows = [np.resize(runs, width) for runs in orders.values()]
     runs = np.stack([rows[row % len(rows)] for row in range(height)])
     _, places = np.unique(runs, return_index=True)
-    return Grid(Layout(used, split_orders, used[0].platform != "cpu"), runs, places)
+    return Grid(Layout(used, split_orders, takes_runs_together(used[0])), runs, places)
+
+
+def takes_runs_together(device: jax.Device) -> bool:
+    """Whether a device takes all its runs in one `vmap`, rather than one after another: not a CPU core."""
+    return device.platform != "cpu"
 
 
 def put_runs(grid: Grid, tree: Any) -> Any:
@@ -142,7 +148,7 @@ def start_program(structure: Structure, kinds: tuple[str, ...], layout: Layout) 
         dtype = splits.scale.dtype
         shapes = param_shapes(structure.network, splits.train.x.shape[1], dtype)
         count = min(LSUV_BATCH, splits.train.y.shape[0])
-        x = take_batch(splits.train, np.arange(count), splits.scale).x
+        x = take_batch(splits.train, jnp.arange(count), splits.scale).x
 
         def draw(kind: str) -> Callable[..., Any]:
             return lambda key, numbers: initialize(

@@ -84,7 +84,7 @@ def label(
         variables[name] = (dims, gather([getattr(outcome.test, name) for outcome in outcomes]))
     variables["best_epoch"] = (dims, gather([outcome.best_epoch for outcome in outcomes]))
     diverged = gather([outcome.diverged_epoch for outcome in outcomes])
-    variables["status"] = (dims, np.where(diverged > 0, "diverged", "finished").astype(object))
+    variables["status"] = (dims, np.where(diverged > 0, "diverged", "finished"))
     variables["diverged_epoch"] = (dims, diverged)
     if outcomes[0].best_params is not None:
         variables |= _parameter_variables(dims, outcomes, gather)
@@ -151,13 +151,13 @@ def parameters(results: xr.Dataset, which: str = "best", **labels: Any) -> Param
     if which not in KEPT:
         raise ValueError(f"which is {which!r}, and must be best or last{nearest(which, KEPT)}")
     dims = results["status"].dims
-    for name in labels:
+    for name, value in labels.items():
         if name not in dims:
             raise ValueError(f"{name!r} is no axis of these results{nearest(name, map(str, dims))}")
-    try:
-        run = results[[*names, "param_shapes"]].sel({"kept": which, **labels})
-    except KeyError as error:
-        raise ValueError(f"there is no run at {labels}: {error.args[0]} is not on the axis") from error
+        places = results[name].values.tolist()
+        if value not in places:
+            raise ValueError(f"{name} is {value!r}, and must be one of {', '.join(map(repr, places))}")
+    run = results[[*names, "param_shapes"]].sel({"kept": which, **labels})
     left = [dim for dim in dims if dim in run.dims and run.sizes[dim] > 1]
     if left:
         raise ValueError(f"more than one run is at {labels}: give {' and '.join(map(str, left))} too")
@@ -195,8 +195,8 @@ def _parameter_variables(dims: list[str], outcomes: Sequence[Any], gather: Any) 
         jax.tree.map(lambda leaf: list(leaf.shape), outcome.best_params, is_leaf=lambda x: hasattr(x, "shape"))
         for outcome in outcomes
     ]
-    variables["param_shapes"] = (dims, gather([np.array(json.dumps(shape), object) for shape in shapes]))
-    variables["kept"] = ("kept", np.array(KEPT, object))
+    variables["param_shapes"] = (dims, gather([np.array(json.dumps(shape)) for shape in shapes]))
+    variables["kept"] = ("kept", np.array(KEPT))
     return variables
 
 

@@ -40,7 +40,7 @@ def parse_axes(axes: Axes | None) -> list[Axis]:
     if isinstance(axes, Mapping):
         parsed = [_parse_axis(name, values) for name, values in axes.items()]
     else:
-        parsed = [Axis(SETTING, tuple(dict(setting) for setting in axes))]
+        parsed = [_parse_settings(axes)]
     seen: set[str] = set()
     for axis in parsed:
         for field in axis.fields:
@@ -62,6 +62,17 @@ def expand(config: Config, axes: Sequence[Axis]) -> list[Config]:
         replace(config, {name: value for change in combination for name, value in change.items()})
         for combination in combinations
     ]
+
+
+def _parse_settings(settings: Sequence[Mapping[str, Any]]) -> Axis:
+    for place, setting in enumerate(settings):
+        if not isinstance(setting, Mapping):
+            raise ValueError(
+                f"the list of settings holds {setting!r}, which must be a mapping of fields to values"
+            )
+        if setting in settings[:place]:
+            raise ValueError(f"the list of settings holds {dict(setting)} twice")
+    return Axis(SETTING, tuple(dict(setting) for setting in settings))
 
 
 def _parse_axis(name: str, values: Iterable[Any]) -> Axis:

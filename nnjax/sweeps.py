@@ -3,7 +3,7 @@
 import dataclasses
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -183,7 +183,7 @@ def sweep(
     outcomes = []
     with tqdm(total=total, disable=hidden, unit="epoch", desc=f"{todo.runs} runs", smoothing=0.1) as bar:
         for group in todo.groups:
-            outcomes.append(train_group(group, keep_parameters=keep_parameters, bar=bar))
+            outcomes.append(train_group(group, keep_parameters=keep_parameters, on_epoch=bar.update))
     return results.label(
         config=todo.config,
         axes=[(axis.name, axis.changes) for axis in todo.axes],
@@ -210,10 +210,16 @@ class Outcome(NamedTuple):
         return jax.tree.map(lambda leaf: leaf[run], self)
 
 
-def train_group(group: Group, *, keep_parameters: bool = False, bar: tqdm | None = None) -> Outcome:
-    """Train the runs of one group; one call of a compiled program is one epoch of all of them."""
+def train_group(
+    group: Group, *, keep_parameters: bool = False, on_epoch: Callable[[int], object] = lambda runs: None
+) -> Outcome:
+    """Train the runs of one group; one call of a compiled program is one epoch of all of them.
+
+    After each epoch ``on_epoch`` is called with the number of runs.
+    """
     grid = placement.arrange([run.data_seed for run in group.runs])
-    layout, data, scale = grid.layout, group.data, np.float32(group.data.scale)
+    layout, data = grid.layout, group.data
+    scale: Any = np.float32(data.scale)
     splits = placement.put_everywhere(layout, Splits(data.train, data.valid, scale))
     inputs = placement.put_runs(grid, _inputs(group))
 
@@ -223,8 +229,7 @@ def train_group(group: Group, *, keep_parameters: bool = False, bar: tqdm | None
     for epoch in range(group.epochs):
         state, metrics = train(state, inputs, np.int32(epoch), splits)
         history.append(placement.get_runs(grid, metrics))
-        if bar is not None:
-            bar.update(len(group.runs))
+        on_epoch(len(group.runs))
 
     examples = placement.put_everywhere(layout, data.test)
     tested = placement.test_program(group.structure, layout)(state, inputs, examples, splits.scale)
@@ -242,19 +247,17 @@ def _outcome(
 
 
 def _inputs(group: Group) -> RunInputs:
-    kinds = group.init_kinds
     rows = []
     for run in group.runs:
         kind, numbers = parse_init(run.config.init)
-        rows.append(
-            RunInputs(
-                hyper=hyperparameters(run.config, len(group.data.train.y)),
-                init_kind=np.int32(kinds.index(kind)),
-                init_numbers=np.array((*numbers, 0, 0)[:2], np.float32),
-                init_seed=np.uint32(run.init_seed),
-                data_seed=np.uint32(run.data_seed),
-            )
-        )
+        row: dict[str, Any] = {
+            "hyper": hyperparameters(run.config, len(group.data.train.y)),
+            "init_kind": np.int32(group.init_kinds.index(kind)),
+            "init_numbers": np.array((*numbers, 0, 0)[:2], np.float32),
+            "init_seed": np.uint32(run.init_seed),
+            "data_seed": np.uint32(run.data_seed),
+        }
+        rows.append(RunInputs(**row))
     return jax.tree.map(lambda *leaves: np.stack(leaves), *rows)
 
 

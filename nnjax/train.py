@@ -6,21 +6,21 @@ compiled program is a `Structure`, closed over; what may differ between runs of 
 
 import dataclasses
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from nnjax.config import Config
 from nnjax.data.order import num_batches
 from nnjax.losses import LOSSES, accuracy
 from nnjax.models import MLP, SoftmaxRegression, layer_names
 from nnjax.optim import Hyperparameters, schedule_factor, transformation
-from nnjax.types import Dtype, Examples, Key, Params
+from nnjax.types import Dtype, Examples, Key, Params, Seed
 
 NORM_EVERY = 16
 """Steps between two measurements of the norms of gradient and update; at every step they cost a sixth of it."""
@@ -101,6 +101,10 @@ class Splits(NamedTuple):
     scale: Float[Array, ""]
 
 
+Sums: TypeAlias = tuple[Float[Array, ""], Float[Array, ""]]
+"""The summed loss and the number of right answers."""
+
+
 class RunKeys(NamedTuple):
     """A run's randomness, each use with a key of its own."""
 
@@ -158,7 +162,7 @@ class RunState(NamedTuple):
     diverged_epoch: Int[Array, ""]  # 0: the run is finite
 
 
-def run_keys(init_seed: Int[Array, ""] | int, data_seed: Int[Array, ""] | int) -> RunKeys:
+def run_keys(init_seed: Seed, data_seed: Seed) -> RunKeys:
     """The keys of a run: ``init_seed`` fixes the initial draw, ``data_seed`` the data order and dropout."""
     init, _, _ = jax.random.split(jax.random.key(init_seed), 3)
     _, order, dropout = jax.random.split(jax.random.key(data_seed), 3)
@@ -169,26 +173,26 @@ def hyperparameters(config: Config, examples: int, dtype: Dtype = np.float32) ->
     """The numbers of a setting that trains on N examples, as NumPy arrays of one dtype."""
     steps = num_batches(examples, config.batch_size)
     layers = len(config.hidden) + 1 if config.model == "mlp" else 1
-    numbers = Hyperparameters(
-        learning_rate=config.learning_rate,
-        layer_rates=config.layer_rates or (1.0,) * layers,
-        weight_decay=config.weight_decay,
-        momentum=config.momentum,
-        schedule_end=config.schedule_end,
-        schedule_steps=config.schedule_steps,
-        warmup=config.warmup_epochs * steps,
-        horizon=config.epochs * steps,
-        epochs=0,
-        dropout=config.dropout,
-        activation_slope=config.activation_slope,
-    )
-    arrays = Hyperparameters(*(np.asarray(number, dtype) for number in numbers))
-    return arrays._replace(epochs=np.asarray(config.epochs, np.int32))
+    numbers: dict[str, Any] = {
+        "learning_rate": config.learning_rate,
+        "layer_rates": config.layer_rates or (1.0,) * layers,
+        "weight_decay": config.weight_decay,
+        "momentum": config.momentum,
+        "schedule_end": config.schedule_end,
+        "schedule_steps": config.schedule_steps,
+        "warmup": config.warmup_epochs * steps,
+        "horizon": config.epochs * steps,
+        "dropout": config.dropout,
+        "activation_slope": config.activation_slope,
+    }
+    arrays: dict[str, Any] = {name: np.asarray(number, dtype) for name, number in numbers.items()}
+    arrays["epochs"] = np.asarray(config.epochs, np.int32)
+    return Hyperparameters(**arrays)
 
 
 def init_state(structure: Structure, params: Params, hyper: Hyperparameters) -> RunState:
     """A run before its first epoch."""
-    optimizer = _optimizer(structure, params, hyper, hyper.learning_rate)
+    optimizer = _optimizer(structure, params, hyper, jnp.asarray(hyper.learning_rate))
     none = jnp.zeros((), jnp.int32)
     return RunState(
         train=TrainState(params, optimizer.init(params), none),
@@ -256,9 +260,7 @@ def train_step(
     return TrainState(params, opt_state, state.step + 1), metrics
 
 
-def score(
-    structure: Structure, logits: Float[Array, "B C"], batch: Batch
-) -> tuple[Float[Array, ""], Float[Array, ""]]:
+def score(structure: Structure, logits: Float[Array, "B C"], batch: Batch) -> Sums:
     """The summed loss and the number of right answers of a batch."""
     losses = jax.vmap(LOSSES[structure.loss])(logits, batch.y)
     correct = jax.vmap(accuracy)(logits, batch.y)
@@ -282,7 +284,9 @@ def train_epoch(
     steps = jnp.arange(order.shape[0])
     measured = steps % NORM_EVERY == 0
 
-    def step(state: TrainState, inputs: tuple) -> tuple[TrainState, StepMetrics]:
+    def step(
+        state: TrainState, inputs: tuple[Int[Array, " B"], Bool[Array, ""]]
+    ) -> tuple[TrainState, StepMetrics]:
         index, measure = inputs
         return train_step(structure, state, take_batch(splits.train, index, splits.scale), hyper, key, measure)
 
@@ -312,7 +316,7 @@ def evaluate(
     size = num_batches(count, steps)  # equal batches, so that little of the last one is empty
     rows = jnp.minimum(jnp.arange(steps * size), count).reshape(steps, size)
 
-    def add(total: tuple, index: Int[Array, " B"]) -> tuple[tuple, None]:
+    def add(total: Sums, index: Int[Array, " B"]) -> tuple[Sums, None]:
         batch = take_batch(examples, index, scale)
         logits = structure.network.apply({"params": params}, batch.x, slope=hyper.activation_slope)
         return jax.tree.map(jnp.add, total, score(structure, logits, batch)), None
@@ -342,7 +346,7 @@ def run_epoch(
         finite = _all_finite((means.loss, valid_loss, trained.params))
         better = finite & (valid_accuracy > state.best_accuracy)
 
-        def choose(new: Params, old: Params) -> Params:
+        def choose(new: PyTree, old: PyTree) -> PyTree:
             return jax.tree.map(lambda a, b: jnp.where(better, a, b), new, old)
 
         metrics = EpochMetrics(
@@ -381,7 +385,7 @@ def test(
     return TestMetrics(*best, *last)
 
 
-def _all_finite(tree: Params) -> Bool[Array, ""]:
+def _all_finite(tree: PyTree) -> Bool[Array, ""]:
     return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree)]))
 
 

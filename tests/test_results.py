@@ -1,0 +1,121 @@
+import json
+
+import numpy as np
+import pytest
+import xarray as xr
+import yaml
+
+import nnjax
+from nnjax import results as results_module
+from nnjax.config import Config, DataConfig
+
+SMALL = Config(hidden=(3,), epochs=2, init="he_normal")
+
+
+@pytest.fixture(scope="module")
+def kept():
+    return nnjax.sweep(
+        SMALL, axes={"hidden": [(3,), (4, 5)], "learning_rate": [0.1, 1]}, seeds=2, keep_parameters=True
+    )
+
+
+def test_what_is_saved_loads_back_equal(kept, tmp_path):
+    nnjax.save_results(kept, tmp_path / "results.nc")
+    back = nnjax.load_results(tmp_path / "results.nc")
+    xr.testing.assert_identical(kept, back)
+    for name, variable in kept.data_vars.items():
+        assert back[name].dtype == variable.dtype, name
+    assert [path.name for path in tmp_path.iterdir()] == ["results.nc"]
+
+
+def test_zipped_axes_and_one_run_save_and_load_too(tmp_path):
+    zipped = nnjax.sweep(SMALL, axes={"learning_rate,activation": [(1, "relu"), (0.1, "tanh")]}, seeds=1)
+    nnjax.save_results(zipped, tmp_path / "results.nc")
+    xr.testing.assert_identical(zipped, nnjax.load_results(tmp_path / "results.nc"))
+
+
+def test_parameters_come_back_as_a_flax_tree_of_the_network_of_that_run(kept):
+    for hidden, sizes in (("(3,)", (64, 3, 10)), ("(4, 5)", (64, 4, 5, 10))):
+        tree = nnjax.parameters(kept, "last", hidden=hidden, learning_rate=0.1, seed=1)
+        assert [tree[f"Dense_{i}"]["kernel"].shape for i in range(len(sizes) - 1)] == list(
+            zip(sizes[:-1], sizes[1:], strict=True)
+        )
+        assert [tree[f"Dense_{i}"]["bias"].shape for i in range(len(sizes) - 1)] == [(size,) for size in sizes[1:]]
+        assert all(np.isfinite(leaf).all() for layer in tree.values() for leaf in layer.values())
+
+
+def test_parameters_give_the_recorded_accuracy(kept):
+    data = nnjax.load_data("digits")
+    labels = {"hidden": "(4, 5)", "learning_rate": 1, "seed": 0}
+    for which, recorded in (("best", kept.test_accuracy), ("last", kept.test_accuracy_last)):
+        tree = nnjax.parameters(kept, which, **labels)
+        h = data.test.x / 16
+        for i in range(3):
+            h = h @ tree[f"Dense_{i}"]["kernel"] + tree[f"Dense_{i}"]["bias"]
+            h = 1 / (1 + np.exp(-h)) if i < 2 else h
+        accuracy = np.mean(h.argmax(-1) == data.test.y)
+        np.testing.assert_allclose(accuracy, recorded.sel(labels), atol=1e-6)
+
+
+def test_provenance_is_written_down(kept):
+    assert yaml.safe_load(kept.attrs["config"])["epochs"] == 2
+    assert json.loads(kept.attrs["axes"])["hidden"] == [{"hidden": [3]}, {"hidden": [4, 5]}]
+    assert json.loads(kept.attrs["versions"])["jax"]
+    assert "cpu" in kept.attrs["device"] or "gpu" in kept.attrs["device"].lower()
+    assert kept.attrs["wall_time"] > 0
+
+
+def test_the_configuration_in_the_results_makes_the_same_configuration(kept):
+    words = yaml.safe_load(kept.attrs["config"])
+    assert Config(**words | {"data": DataConfig(**words["data"])}) == Config(**vars(SMALL) | {"seeds": 2})
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        ({"learning_rate": 0.1, "hidden": "(3,)"}, "more than one run is at .*: give seed too"),
+        ({"learning_rat": 0.1}, "'learning_rat' is no axis of these results; did you mean 'learning_rate'"),
+        ({"learning_rate": 0.5, "hidden": "(3,)", "seed": 0}, "learning_rate is 0.5, and must be one of 0.1, 1.0"),
+        ({"which": "bset"}, "did you mean 'best'"),
+    ],
+)
+def test_labels_that_name_no_run_get_a_sentence(kept, labels, words):
+    with pytest.raises(ValueError, match=words):
+        nnjax.parameters(kept, **labels)
+
+
+def test_results_without_parameters_say_how_to_keep_them(kept):
+    without = kept.drop_vars([name for name in kept if str(name).startswith("params.")])
+    with pytest.raises(ValueError, match="keep_parameters=True"):
+        nnjax.parameters(without, seed=0)
+
+
+def test_files_that_are_no_results_get_a_sentence(kept, tmp_path):
+    with pytest.raises(ValueError, match="there is no results file"):
+        nnjax.load_results(tmp_path / "results.nc")
+    (tmp_path / "text.nc").write_text("learning_rate: 1")
+    with pytest.raises(ValueError, match="is not a results file"):
+        nnjax.load_results(tmp_path / "text.nc")
+    kept[["seed"]].to_netcdf(tmp_path / "other.nc", engine="h5netcdf")
+    with pytest.raises(ValueError, match="not of nnjax"):
+        nnjax.load_results(tmp_path / "other.nc")
+    nnjax.save_results(kept, tmp_path / "cut.nc")
+    whole = (tmp_path / "cut.nc").read_bytes()
+    (tmp_path / "cut.nc").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match="damaged"):
+        nnjax.load_results(tmp_path / "cut.nc")
+
+
+def test_a_save_that_fails_leaves_the_old_file_and_no_other(kept, tmp_path, monkeypatch):
+    nnjax.save_results(kept, tmp_path / "results.nc")
+    before = (tmp_path / "results.nc").read_bytes()
+
+    def full(self, path, **options):
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(xr.Dataset, "to_netcdf", full)
+    with pytest.raises(ValueError, match="No space left on device"):
+        results_module.save(kept, tmp_path / "results.nc")
+    assert (tmp_path / "results.nc").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["results.nc"]

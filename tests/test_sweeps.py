@@ -1,0 +1,270 @@
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import xarray as xr
+
+import nnjax
+from nnjax import placement, train
+from nnjax.config import Config
+from nnjax.data import Dataset
+from nnjax.data.order import epoch_order
+from nnjax.initializers import initialize
+from nnjax.models import param_shapes
+from nnjax.types import Examples
+
+SMALL = Config(hidden=(8,), init="he_normal", learning_rate=0.5, epochs=2)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return nnjax.load_data("digits")
+
+
+@pytest.fixture
+def compilations():
+    """The names of the programs that are compiled while a test runs."""
+    names = []
+
+    def listen(event, duration, **details):
+        if event.endswith("backend_compile_duration"):
+            names.append(details["fun_name"])
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    yield names
+    jax.monitoring.unregister_event_duration_listener(listen)
+
+
+def train_alone(config, data, seed):
+    """One run by the functions of train.py and nothing of a sweep."""
+    kind, numbers = nnjax.config.parse_init(config.init)
+    structure = train.Structure.of(config, data.classes)
+    hyper = train.hyperparameters(config, len(data.train.y))
+    splits = jax.device_put(train.Splits(data.train, data.valid, np.float32(data.scale)))
+    keys = train.run_keys(seed, seed)
+    shapes = param_shapes(structure.network, data.inputs)
+    params = initialize(keys.init, kind, jnp.array(numbers, jnp.float32), shapes)
+    state = train.init_state(structure, params, hyper)
+
+    @jax.jit
+    def epoch(state, hyper, number):
+        order = epoch_order(jax.random.fold_in(keys.order, number), len(data.train.y), config.batch_size)
+        return train.run_epoch(structure, state, hyper, keys.dropout, order, splits)
+
+    metrics = []
+    for number in range(config.epochs):
+        state, measured = epoch(state, hyper, number)
+        metrics.append(measured)
+    return state, metrics
+
+
+def relative(a, b):
+    return max(
+        np.linalg.norm(x - y) / np.linalg.norm(y)
+        for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        SMALL,
+        Config(hidden=(8, 8), residual=True, activation="relu", init="xavier_uniform", momentum=0.9, dropout=0.2),
+        Config(model="softmax_regression", optimizer="adam", learning_rate=0.01, schedule="cosine"),
+    ],
+    ids=lambda config: config.optimizer + config.activation,
+)
+def test_a_run_of_a_sweep_equals_the_run_alone(config, digits):
+    # optax's adam raises a float to a whole number, which strict promotion refuses.
+    with jax.numpy_dtype_promotion("standard" if config.optimizer == "adam" else "strict"):
+        together = nnjax.sweep(config, digits, {"weight_decay": [0, 1e-3]}, seeds=3, keep_parameters=True)
+        state, metrics = train_alone(nnjax.config.replace(config, {"weight_decay": 1e-3}), digits, seed=2)
+    run = {"weight_decay": 1e-3, "seed": 2}
+    assert relative(nnjax.parameters(together, "last", **run), state.train.params) < 1e-5
+    assert relative(nnjax.parameters(together, "best", **run), state.best_params) < 1e-5
+    for name in train.EpochMetrics._fields:
+        alone = [getattr(measured, name) for measured in metrics]
+        np.testing.assert_allclose(together[name].sel(run), alone, rtol=1e-4)
+
+
+def test_the_number_of_neighbours_does_not_change_a_run_by_a_bit(digits):
+    few = nnjax.sweep(SMALL, digits, {"learning_rate": [0.5]}, seeds=2)
+    many = nnjax.sweep(SMALL, digits, {"learning_rate": [0.5, 0.1, 0.02]}, seeds=5)
+    for name in ("train_loss", "valid_loss", "test_loss_last"):
+        np.testing.assert_array_equal(
+            few[name].sel(learning_rate=0.5), many[name].sel(learning_rate=0.5, seed=[0, 1])
+        )
+
+
+@pytest.mark.parametrize(
+    "config", [SMALL, Config(hidden=(8,), dropout=0.3, momentum=0.9, init="lsuv")], ids=["plain", "rich"]
+)
+def test_all_runs_of_a_device_together_give_what_one_after_another_gives(config, digits, monkeypatch):
+    axes = {"learning_rate": [0.5, 0.1], "init_seed": [0, 1, 2]}
+    apart = nnjax.sweep(config, digits, axes, seeds=3, keep_parameters=True)
+    monkeypatch.setattr(placement, "takes_runs_together", lambda device: True)
+    together = nnjax.sweep(config, digits, axes, seeds=3, keep_parameters=True)
+    for name in apart.data_vars:
+        if name.startswith("params.") or name in train.EpochMetrics._fields:
+            np.testing.assert_allclose(apart[name], together[name], rtol=2e-3, atol=1e-5, err_msg=name)
+
+
+def test_three_numbers_and_four_kinds_of_initialisation_compile_one_training_program(digits, compilations):
+    axes = {
+        "learning_rate": [0.1, 1],
+        "weight_decay": [0, 1e-3],
+        "momentum": [0, 0.9],
+        "init": ["normal(0.1)", "he_uniform", "orthogonal", "lsuv"],
+    }
+    config = Config(hidden=(7,), epochs=1)
+    nnjax.sweep(config, digits, axes, seeds=2)
+    assert compilations.count("jit(train_epoch_of_all)") == 1
+
+    compilations.clear()
+    other = axes | {
+        "learning_rate": [0.3, 0.2],
+        "init": ["normal(0.2)", "he_uniform", "orthogonal(2)", "lsuv(0.1)"],
+    }
+    nnjax.sweep(nnjax.config.replace(config, {"epochs": 2}), digits, other, seeds=[5, 9])
+    assert compilations == []
+
+
+def test_structure_splits_a_sweep_into_groups_of_one_compilation_each(digits, compilations):
+    axes = {"hidden": [(5,), (6,)], "activation": ["tanh", "relu"], "learning_rate": [0.1, 1]}
+    todo = nnjax.plan(Config(epochs=1), digits, axes, seeds=2)
+    assert [len(group.runs) for group in todo.groups] == [4, 4, 4, 4]
+    results = nnjax.sweep(Config(epochs=1), digits, axes, seeds=2)
+    assert compilations.count("jit(train_epoch_of_all)") == 4
+    # Each place holds the run of its own labels.
+    one = nnjax.sweep(Config(epochs=1, hidden=(6,), activation="tanh"), digits, seeds=2)
+    np.testing.assert_array_equal(
+        results.valid_loss.sel(hidden="(6,)", activation="tanh", learning_rate=0.1), one.valid_loss
+    )
+
+
+def test_a_diverged_run_is_marked_and_its_neighbours_stay_as_they_were_to_the_bit(digits):
+    config = Config(hidden=(8,), activation="relu", loss="mse", init="he_normal", epochs=4)
+    healthy = nnjax.sweep(config, digits, {"learning_rate": [0.1, 0.05]}, seeds=3)
+    mixed = nnjax.sweep(config, digits, {"learning_rate": [0.1, 1e4]}, seeds=3)
+    assert (mixed.status.sel(learning_rate=0.1) == "finished").all()
+    assert (mixed.diverged_epoch.sel(learning_rate=0.1) == 0).all()
+    for name in mixed.data_vars:
+        np.testing.assert_array_equal(mixed[name].sel(learning_rate=0.1), healthy[name].sel(learning_rate=0.1))
+    gone = mixed.sel(learning_rate=1e4)
+    assert (gone.status == "diverged").all()
+    assert (gone.diverged_epoch >= 1).all()
+    for seed in gone.seed:
+        run = gone.sel(seed=seed)
+        finite = np.isfinite(run.train_loss.values)
+        assert finite.sum() == run.diverged_epoch - 1
+        assert np.isnan(run.test_accuracy_last)
+        assert np.isnan(run.test_accuracy) == (run.best_epoch == 0)
+
+
+def test_settings_share_the_seeds_initial_draw_and_data_order(digits):
+    # Without learning every epoch sees the initial network, in the order of the seed.
+    config = Config(hidden=(8,), init="normal(0.1)", learning_rate=0, epochs=1)
+    got = nnjax.sweep(config, digits, {"weight_decay": [0, 0.1]}, seeds=3, keep_parameters=True)
+    np.testing.assert_array_equal(*got["params.Dense_0.kernel"].transpose("weight_decay", ...))
+    assert len(np.unique(got["params.Dense_0.kernel"].isel(weight_decay=0, kept=0)[:, 0, 0])) == 3
+    scaled = nnjax.sweep(config, digits, {"init": ["normal(0.1)", "normal(0.3)"]}, seeds=3, keep_parameters=True)
+    small, large = scaled["params.Dense_0.kernel"].transpose("init", ...)
+    np.testing.assert_allclose(3 * small, large, rtol=1e-6)
+
+
+def test_initial_and_data_seeds_can_be_crossed(digits):
+    got = nnjax.sweep(SMALL, digits, {"init_seed": [0, 1], "data_seed": [0, 1, 2]})
+    assert got.test_accuracy.dims == ("init_seed", "data_seed")
+    assert len(np.unique(got.train_loss.isel(epoch=0))) == 6
+    by_seed = nnjax.sweep(SMALL, digits, seeds=2)
+    for seed in (0, 1):
+        np.testing.assert_array_equal(got.valid_loss.sel(init_seed=seed, data_seed=seed), by_seed.valid_loss[seed])
+
+
+def test_one_fixed_seed_leaves_the_other_to_vary(digits):
+    config = nnjax.config.replace(SMALL, {"init_seed": 7, "learning_rate": 0})
+    got = nnjax.sweep(config, digits, seeds=3, keep_parameters=True)
+    assert got.sizes["seed"] == 3
+    kernels = got["params.Dense_0.kernel"].isel(kept=1)
+    np.testing.assert_array_equal(kernels[0], kernels[1])
+
+
+def test_epochs_can_be_an_axis(digits, compilations):
+    got = nnjax.sweep(Config(hidden=(9,), init="he_normal"), digits, {"epochs": [1, 3]}, seeds=2)
+    assert compilations.count("jit(train_epoch_of_all)") == 1
+    assert np.isnan(got.valid_loss.sel(epochs=1)).sum() == 2 * 2
+    assert np.isfinite(got.valid_loss.sel(epochs=3)).all()
+    assert (got.status == "finished").all()
+    np.testing.assert_array_equal(got.valid_loss.sel(epochs=1, epoch=1), got.valid_loss.sel(epochs=3, epoch=1))
+
+
+def test_axes_label_the_results(digits):
+    got = nnjax.sweep(
+        SMALL,
+        digits,
+        {"learning_rate": [1, 0.1], "hidden": [(3,), (4,)], "momentum,nesterov": [(0.5, False), (0.9, True)]},
+        seeds=[4, 2],
+    )
+    assert got.valid_loss.dims == ("learning_rate", "hidden", "momentum,nesterov", "seed", "epoch")
+    assert list(got.seed) == [4, 2]
+    assert list(got.hidden.values) == ["(3,)", "(4,)"]
+    assert list(got.momentum.values) == [0.5, 0.9]
+    assert list(got.nesterov.values) == ["False", "True"]
+    assert list(got.epoch) == [1, 2]
+    assert got.test_accuracy.sel(learning_rate=0.1).mean("seed").dims == ("hidden", "momentum,nesterov")
+
+
+def test_a_list_of_settings_is_one_axis(digits):
+    got = nnjax.sweep(SMALL, digits, [{"learning_rate": 1.0}, {"hidden": [5], "learning_rate": 0.1}], seeds=1)
+    assert got.valid_loss.dims == ("setting", "seed", "epoch")
+    assert list(got.learning_rate.values) == [1.0, 0.1]
+
+
+def test_data_can_be_an_axis():
+    got = nnjax.sweep(SMALL, axes={"data.valid_fraction": [0.2, 0.4]}, seeds=1)
+    assert got.valid_loss.sel({"data.valid_fraction": 0.4}).size == 2
+    with pytest.raises(ValueError, match=r"data\.… is an axis of the sweep, and data is given as well"):
+        nnjax.plan(SMALL, nnjax.load_data("digits"), {"data.valid_fraction": [0.2, 0.4]})
+
+
+def test_more_learning_moves_the_weights_more(digits):
+    got = nnjax.sweep(SMALL, digits, {"learning_rate": [0.0, 0.01, 0.1]}, seeds=2)
+    ratio = got.update_ratio.mean(["seed", "epoch"]).values
+    assert ratio[0] == 0
+    assert ratio[0] < ratio[1] < ratio[2]
+    assert (got.grad_norm > 0).all()
+
+
+def test_a_batch_larger_than_the_training_data_gets_a_sentence(digits):
+    with pytest.raises(ValueError, match=re.escape("batch_size is 2000, and must be at most 11")):
+        nnjax.plan(Config(batch_size=2000), digits)
+
+
+def test_the_plan_counts_what_will_happen(digits):
+    words = str(
+        nnjax.plan(Config(momentum=0.9), digits, {"learning_rate": [1, 0.1], "hidden": [(16,), (4,)]}, seeds=5)
+    )
+    assert "4 settings × 5 seeds = 20 runs in 2 groups" in words
+    assert "2 compilations" in words
+    assert "mlp 64-16-10" in words
+    parameters = 64 * 16 + 16 + 16 * 10 + 10
+    assert f"{parameters:,} parameters a run" in words
+    assert f"{3 * 4 * 10 * parameters / 1000:.3g} kB of state" in words  # weights, the best, and velocities
+
+
+def test_bytes_and_floats_train_alike():
+    rng = np.random.default_rng(0)
+    bytes_ = rng.integers(0, 256, (90, 6), dtype=np.uint8)
+    labels = rng.integers(0, 3, 90).astype(np.int32)
+
+    def dataset(x):
+        parts = [Examples(x[i : i + 30], labels[i : i + 30]) for i in (0, 30, 60)]
+        return Dataset("noise", *parts, classes=3, scale=255.0)
+
+    config = Config(hidden=(4,), init="he_normal", batch_size=7, epochs=2)
+    xr.testing.assert_equal(
+        nnjax.sweep(config, dataset(bytes_), seeds=2),
+        nnjax.sweep(config, dataset(bytes_.astype(np.float32)), seeds=2),
+    )
