@@ -131,8 +131,19 @@ def test_three_numbers_and_four_kinds_of_initialisation_compile_one_training_pro
     assert compilations == []
 
 
+@pytest.mark.parametrize(
+    "axis", [{"momentum": [0, 0.9]}, {"dropout": [0.5, 0]}, {"init": ["orthogonal", "he_normal"]}]
+)
+def test_settings_that_share_a_program_keep_their_own_numbers(axis, digits):
+    together = nnjax.sweep(SMALL, digits, axis, seeds=2)
+    ((name, values),) = axis.items()
+    for value in values:
+        alone = nnjax.sweep(nnjax.config.replace(SMALL, {name: value}), digits, seeds=2)
+        np.testing.assert_allclose(together.train_loss.sel({name: value}), alone.train_loss, rtol=1e-5)
+
+
 def test_structure_splits_a_sweep_into_groups_of_one_compilation_each(digits, compilations):
-    axes = {"hidden": [(5,), (6,)], "activation": ["tanh", "relu"], "learning_rate": [0.1, 1]}
+    axes = {"learning_rate": [0.1, 1], "hidden": [(5,), (6,)], "activation": ["tanh", "relu"]}
     todo = nnjax.plan(Config(epochs=1), digits, axes, seeds=2)
     assert [len(group.runs) for group in todo.groups] == [4, 4, 4, 4]
     results = nnjax.sweep(Config(epochs=1), digits, axes, seeds=2)
@@ -159,6 +170,7 @@ def test_a_diverged_run_is_marked_and_its_neighbours_stay_as_they_were_to_the_bi
         run = gone.sel(seed=seed)
         finite = np.isfinite(run.train_loss.values)
         assert finite.sum() == run.diverged_epoch - 1
+        assert run.best_epoch < run.diverged_epoch
         assert np.isnan(run.test_accuracy_last)
         assert np.isnan(run.test_accuracy) == (run.best_epoch == 0)
 
