@@ -5,14 +5,14 @@ when the object is made, in one sentence that names it.
 """
 
 import dataclasses
-import difflib
-import math
 import re
-import types
-import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from nnjax.checks import check_count, check_range, check_seed, check_types
+from nnjax.checks import choice as choice
+from nnjax.checks import nearest as nearest
 
 Model = Literal["mlp", "softmax_regression"]
 ActivationName = Literal["identity", "sigmoid", "scaled_sigmoid", "tanh", "relu", "leaky_relu", "gelu"]
@@ -55,9 +55,11 @@ class DataConfig:
     """Shuffle the training set with this seed before it is split; None leaves its order alone."""
 
     def __post_init__(self) -> None:
-        _check_choices(self, "data.")
-        _check_range("data.valid_fraction", self.valid_fraction, above=0, below=1)
-        _check_seed("data.split_seed", self.split_seed)
+        for item in dataclasses.fields(self):
+            object.__setattr__(self, item.name, _plain(getattr(self, item.name)))
+        check_types(self, "data.")
+        check_range("data.valid_fraction", self.valid_fraction, above=0, below=1)
+        check_seed("data.split_seed", self.split_seed)
 
 
 @dataclass(frozen=True)
@@ -117,17 +119,12 @@ class Config:
     """The seed of the data order and of dropout; None: the run's seed."""
 
     def __post_init__(self) -> None:
-        # YAML and JSON have lists only, and axes come as NumPy arrays: a frozen object wants plain values.
         for item in dataclasses.fields(self):
-            value = getattr(self, item.name)
-            if hasattr(value, "tolist"):
-                value = value.tolist()
-            if isinstance(value, list | range):
-                value = tuple(value)
+            value = _plain(getattr(self, item.name))
             if item.name in ("hidden", "layer_rates") and isinstance(value, int | float):
                 value = (value,)
             object.__setattr__(self, item.name, value)
-        _check_choices(self)
+        check_types(self)
         _check_numbers(self)
         _check_combinations(self)
 
@@ -146,7 +143,8 @@ def parse_init(text: str) -> tuple[str, tuple[float, ...]]:
     """
     match = re.fullmatch(r"\s*(\w+)\s*(?:\(([^()]*)\))?\s*", text)
     if not match:
-        raise ValueError(f"init is {text!r}, and must be a name with its numbers, such as 'normal(0.001)'")
+        torn = "; in a list, quote one with a comma" if text.count("(") != text.count(")") else ""
+        raise ValueError(f"init is {text!r}, and must be a name with its numbers, such as 'normal(0.001)'{torn}")
     kind, inside = match[1], (match[2] or "").strip()
     choice("init", kind, INITS)
     words = inside.split(",") if inside else []
@@ -160,7 +158,7 @@ def parse_init(text: str) -> tuple[str, tuple[float, ...]]:
         raise ValueError(f"init is {text!r}, and what stands in the brackets must be numbers") from None
     numbers = given + defaults[len(given) :]
     for number in numbers:
-        _check_range(f"the number in init {text!r}", number)
+        check_range(f"the number in init {text!r}", number)
     if kind == "uniform" and numbers[0] > numbers[1]:
         raise ValueError(f"init is {text!r}, and the lower end must not be above the upper one")
     if kind == "normal" and numbers[0] < 0:
@@ -181,129 +179,70 @@ def field_names(cls: type = Config, prefix: str = "") -> list[str]:
     return names
 
 
+def flatten(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested names joined with a dot, as `replace` takes them: ``{"data": {"dir": …}}`` is ``{"data.dir": …}``.
+
+    Raises:
+        ValueError: where ``data`` is no mapping.
+    """
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if name != "data":
+            flat[name] = value
+        elif isinstance(value, Mapping):
+            flat |= {f"data.{inner}": item for inner, item in value.items()}
+        else:
+            names = ", ".join(item.name for item in dataclasses.fields(DataConfig))
+            raise ValueError(f"data is {value!r}, and must be a mapping that may hold {names}")
+    return flat
+
+
 def replace(config: Config, changes: Mapping[str, Any]) -> Config:
     """A copy of ``config`` with some fields changed, nested ones by their dotted name.
 
     Raises:
         ValueError: for a name that is no field, or a value that can't be right.
     """
-    top: dict[str, Any] = {}
-    data: dict[str, Any] = {}
-    for name, value in changes.items():
+    for name in changes:
         if name not in field_names():
             raise ValueError(f"{name!r} is not a field of the configuration{nearest(name, field_names())}")
-        if name.startswith("data."):
-            data[name.removeprefix("data.")] = value
-        else:
-            top[name] = value
-    if data:
-        top["data"] = dataclasses.replace(config.data, **data)
-    return dataclasses.replace(config, **top)
+    data = {name.removeprefix("data."): value for name, value in changes.items() if name.startswith("data.")}
+    top = {name: value for name, value in changes.items() if not name.startswith("data.")}
+    return dataclasses.replace(config, **top, data=dataclasses.replace(config.data, **data))
 
 
-def nearest(word: object, known: Iterable[str]) -> str:
-    """``; did you mean 'x'?`` for the spelling closest to ``word``, or nothing."""
-    close = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.5)
-    return f"; did you mean {close[0]!r}?" if close else ""
-
-
-def choice(name: str, value: object, known: Iterable[str]) -> None:
-    """Refuse a value that is not one of the known words.
-
-    Raises:
-        ValueError: naming the value, the words and the nearest of them.
-    """
-    known = list(known)
-    if value not in known:
-        raise ValueError(f"{name} is {value!r}, and must be one of {', '.join(known)}{nearest(value, known)}")
-
-
-def _check_choices(config: object, prefix: str = "") -> None:
-    for name, hint in typing.get_type_hints(type(config)).items():
-        value = getattr(config, name)
-        if typing.get_origin(hint) is Literal:
-            choice(prefix + name, value, typing.get_args(hint))
-        elif not _fits(value, hint):
-            raise ValueError(f"{prefix}{name} is {value!r}, and must be {_words(hint)}")
-
-
-def _fits(value: object, hint: Any) -> bool:
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin is types.UnionType:
-        return any(_fits(value, argument) for argument in arguments)
-    if origin is tuple:
-        return isinstance(value, tuple) and all(_fits(item, arguments[0]) for item in value)
-    if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    if hint is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    return isinstance(value, hint)
-
-
-def _words(hint: Any) -> str:
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin is types.UnionType:
-        return " or ".join(_words(argument) for argument in arguments)
-    if origin is tuple:
-        return {int: "a list of whole numbers", float: "a list of numbers"}[arguments[0]]
-    words = {float: "a number", int: "a whole number", str: "a text", bool: "true or false"}
-    return words.get(hint, "none" if hint is type(None) else hint.__name__)
-
-
-def _check_range(
-    name: str,
-    value: float,
-    *,
-    least: float = -math.inf,
-    most: float = math.inf,
-    above: float = -math.inf,
-    below: float = math.inf,
-) -> None:
-    if math.isfinite(value) and least <= value <= most and above < value < below:
-        return
-    bounds = [
-        f"{word} {bound:g}"
-        for word, bound in (
-            ("at least", least),
-            ("at most", most),
-            ("more than", above),
-            ("less than", below),
-        )
-        if math.isfinite(bound)
-    ]
-    raise ValueError(f"{name} is {value}, and must be {' and '.join(bounds) or 'finite'}")
-
-
-def _check_seed(name: str, value: int | None) -> None:
-    if value is not None:
-        _check_range(name, value, least=0, below=2**32)
+def _plain(value: Any) -> Any:
+    """YAML and JSON have lists only, and axes come as NumPy arrays: a frozen object wants plain values."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    return tuple(_plain(item) for item in value) if isinstance(value, list | tuple | range) else value
 
 
 def _check_numbers(config: Config) -> None:
     for width in config.hidden:
-        _check_range("hidden", width, least=1)
-    _check_range("activation_slope", config.activation_slope)
-    _check_range("dropout", config.dropout, least=0, below=1)
-    _check_range("learning_rate", config.learning_rate, least=0)
+        check_count("hidden", width)
+    check_range("activation_slope", config.activation_slope)
+    check_range("dropout", config.dropout, least=0, below=1)
+    check_range("learning_rate", config.learning_rate, least=0)
     for rate in config.layer_rates:
-        _check_range("layer_rates", rate, least=0)
-    _check_range("weight_decay", config.weight_decay, least=0)
-    _check_range("momentum", config.momentum, least=0, below=1)
-    _check_range("schedule_end", config.schedule_end, least=0)
-    _check_range("schedule_steps", config.schedule_steps, least=1)
-    _check_range("warmup_epochs", config.warmup_epochs, least=0, most=config.epochs)
+        check_range("layer_rates", rate, least=0)
+    check_range("weight_decay", config.weight_decay, least=0)
+    check_range("momentum", config.momentum, least=0, below=1)
+    check_range("schedule_end", config.schedule_end, least=0)
+    check_count("schedule_steps", config.schedule_steps)
     parse_init(config.init)
-    _check_range("batch_size", config.batch_size, least=1)
-    _check_range("epochs", config.epochs, least=1)
+    check_count("batch_size", config.batch_size)
+    check_count("epochs", config.epochs)
+    check_range("warmup_epochs", config.warmup_epochs, least=0, most=config.epochs)
     if isinstance(config.seeds, int):
-        _check_range("seeds", config.seeds, least=1)
+        check_range("seeds", config.seeds, least=1, most=1_000_000)
     else:
         for seed in config.seeds:
-            _check_seed("seeds", seed)
+            check_seed("seeds", seed)
         if not config.seeds or len(set(config.seeds)) != len(config.seeds):
             raise ValueError(f"seeds is {list(config.seeds)}, and must list at least one seed, none twice")
-    _check_seed("init_seed", config.init_seed)
-    _check_seed("data_seed", config.data_seed)
+    check_seed("init_seed", config.init_seed)
+    check_seed("data_seed", config.data_seed)
 
 
 def _check_combinations(config: Config) -> None:

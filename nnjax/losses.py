@@ -39,7 +39,7 @@ def binary_cross_entropy(logits: Float[Array, " C"], label: Int[Array, ""]) -> F
 
 def accuracy(logits: Float[Array, " C"], label: Int[Array, ""]) -> Float[Array, ""]:
     """1 where the largest output (the first of equal ones) is the label's, else 0."""
-    return (jnp.argmax(logits) == label).astype(logits.dtype)
+    return (jnp.argmax(logits).astype(label.dtype) == label).astype(logits.dtype)
 
 
 def _is_label(logits: Float[Array, " C"], label: Int[Array, ""]) -> Bool[Array, " C"]:

@@ -4,6 +4,8 @@ Sizes are attributes and fix the program; numbers (the activation's slope, the d
 the call, so that a sweep over them doesn't compile again.
 """
 
+from typing import TypeAlias
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -11,6 +13,8 @@ from jaxtyping import Array, Float
 
 from nnjax.activations import ACTIVATIONS
 from nnjax.types import Dtype, Key, Params, Scalar
+
+Network: TypeAlias = nn.Module
 
 
 class SoftmaxRegression(nn.Module):
@@ -68,9 +72,9 @@ def drop(key: Key, x: Float[Array, "*shape"], rate: Scalar) -> Float[Array, "*sh
     return jnp.where(jax.random.uniform(key, x.shape, x.dtype) < keep, x / keep, 0)
 
 
-def param_shapes(model: nn.Module, inputs: int, dtype: Dtype = jnp.float32) -> Params:
+def param_shapes(model: Network, inputs: int, dtype: Dtype = jnp.float32) -> Params:
     """The shapes and dtypes of a model's parameter tree for D inputs, without drawing anything."""
-    shapes = jax.eval_shape(lambda: model.init(jax.random.key(0), jnp.zeros((1, inputs))))
+    shapes = jax.eval_shape(lambda: model.init(jax.random.key(0), jnp.zeros((1, inputs), jnp.float32)))
     return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, dtype), shapes["params"])
 
 
@@ -80,7 +84,7 @@ def layer_names(params: Params) -> list[str]:
 
 
 def layer_outputs(
-    model: nn.Module, params: Params, x: Float[Array, "B D"], slope: Scalar = 1.0
+    model: Network, params: Params, x: Float[Array, "B D"], slope: Scalar = 1.0
 ) -> dict[str, Float[Array, "B F"]]:
     """What each layer with weights puts out for a batch, before its activation."""
     _, captured = model.apply(

@@ -23,11 +23,11 @@ from nnjax.data.order import epoch_order
 from nnjax.initializers import initialize
 from nnjax.models import layer_outputs, param_shapes
 from nnjax.optim import Hyperparameters
+from nnjax.structure import Structure
 from nnjax.train import (
     EpochMetrics,
     RunState,
     Splits,
-    Structure,
     TestMetrics,
     init_state,
     run_epoch,

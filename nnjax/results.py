@@ -22,6 +22,7 @@ import xarray as xr
 import yaml
 
 from nnjax.config import Config, nearest
+from nnjax.settings import Axis, describe_axes
 from nnjax.types import Params
 
 EPOCH_VARIABLES = {
@@ -48,7 +49,7 @@ KEPT = ("best", "last")
 def label(
     *,
     config: Config,
-    axes: Sequence[tuple[str, Sequence[Mapping[str, Any]]]],
+    axes: Sequence[Axis],
     seeds: Sequence[int] | None,
     runs: Sequence[tuple[int, int]],
     outcomes: Sequence[Any],
@@ -59,15 +60,15 @@ def label(
 
     Args:
         config: the setting that the axes vary.
-        axes: for each axis its name and what each place on it changes.
+        axes: the dimensions of the sweep.
         seeds: the seeds, or None where there is no such dimension.
         runs: for each run its setting and its place among the seeds.
         outcomes: for each run a `nnjax.sweeps.Outcome` of its own.
         devices: what it ran on.
         wall_time: seconds.
     """
-    dims = [name for name, _ in axes] + (["seed"] if seeds else [])
-    shape = [len(changes) for _, changes in axes] + ([len(seeds)] if seeds else [])
+    dims = [axis.name for axis in axes] + (["seed"] if seeds else [])
+    shape = [len(axis.changes) for axis in axes] + ([len(seeds)] if seeds else [])
     flat = np.array([setting * len(seeds or [0]) + place for setting, place in runs])
     order = np.argsort(flat)
 
@@ -205,15 +206,14 @@ def _pad(array: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     return np.pad(array, missing, constant_values=np.nan)
 
 
-def _coordinates(axes: Sequence[tuple[str, Sequence[Mapping[str, Any]]]]) -> dict[str, Any]:
+def _coordinates(axes: Sequence[Axis]) -> dict[str, Any]:
     """Numbers label their axis as numbers, everything else as text; zipped fields stand along their axis."""
     coords: dict[str, Any] = {}
-    for name, changes in axes:
-        fields = list(dict.fromkeys(field for change in changes for field in change))
-        for field in fields:
-            coords[field] = (name, _labels([change.get(field) for change in changes]))
-        if fields != [name]:
-            coords[name] = np.arange(len(changes))
+    for axis in axes:
+        for field in axis.fields:
+            coords[field] = (axis.name, _labels([change.get(field) for change in axis.changes]))
+        if axis.name not in coords:
+            coords[axis.name] = np.arange(len(axis.changes))
     return coords
 
 
@@ -226,20 +226,25 @@ def _labels(values: Sequence[Any]) -> np.ndarray:
 
 def _provenance(
     config: Config,
-    axes: Sequence[tuple[str, Sequence[Mapping[str, Any]]]],
+    axes: Sequence[Axis],
     devices: Sequence[jax.Device],
     wall_time: float,
 ) -> dict[str, Any]:
     packages = ("nnjax", "jax", "jaxlib", "flax", "optax", "numpy", "xarray")
     return {
-        "config": yaml.safe_dump(_plain(dataclasses.asdict(config)), sort_keys=False),
-        "axes": json.dumps(_plain({name: list(changes) for name, changes in axes})),
+        "config": _configuration(config, axes),
         "versions": json.dumps({name: _version(name) for name in packages}),
         "device": f"{len(devices)} × {devices[0].platform} ({devices[0].device_kind})",
         "git_revision": _git_revision(),
         "wall_time": round(wall_time, 3),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
+
+
+def _configuration(config: Config, axes: Sequence[Axis]) -> str:
+    """The sweep as a YAML file that ``nnjax sweep --config`` takes: every field, and the axes."""
+    words = dataclasses.asdict(config) | ({"axes": describe_axes(axes)} if axes else {})
+    return yaml.safe_dump(_plain(words), sort_keys=False, allow_unicode=True)
 
 
 def _plain(value: Any) -> Any:

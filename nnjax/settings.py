@@ -51,6 +51,18 @@ def parse_axes(axes: Axes | None) -> list[Axis]:
     return parsed
 
 
+def describe_axes(axes: Sequence[Axis]) -> Axes:
+    """The axes as `parse_axes` takes them."""
+    if [axis.name for axis in axes] == [SETTING]:
+        return list(axes[0].changes)
+    return {
+        axis.name: [
+            tuple(change.values()) if len(axis.fields) > 1 else change[axis.name] for change in axis.changes
+        ]
+        for axis in axes
+    }
+
+
 def expand(config: Config, axes: Sequence[Axis]) -> list[Config]:
     """The configurations of all settings, the last axis running fastest.
 

@@ -18,7 +18,8 @@ from nnjax.data import Dataset, load_data
 from nnjax.models import param_shapes
 from nnjax.placement import Grid, RunInputs
 from nnjax.settings import Axes, Axis, expand, parse_axes
-from nnjax.train import EpochMetrics, RunState, Splits, Structure, TestMetrics, hyperparameters
+from nnjax.structure import Structure, hyperparameters
+from nnjax.train import EpochMetrics, RunState, Splits, TestMetrics
 from nnjax.types import Params
 
 
@@ -186,7 +187,7 @@ def sweep(
             outcomes.append(train_group(group, keep_parameters=keep_parameters, on_epoch=bar.update))
     return results.label(
         config=todo.config,
-        axes=[(axis.name, axis.changes) for axis in todo.axes],
+        axes=todo.axes,
         seeds=todo.seeds,
         runs=[(run.setting, run.place) for group in todo.groups for run in group.runs],
         outcomes=[outcome.of_run(run) for outcome in outcomes for run in range(len(outcome.best_epoch))],

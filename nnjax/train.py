@@ -1,88 +1,29 @@
 """One run: a network trained on a data set. Nothing here knows that there are other runs.
 
 Every function is pure and can stand in somebody's own `jax.jit`, `lax.scan` or `jax.vmap`. What fixes the
-compiled program is a `Structure`, closed over; what may differ between runs of one program is an array.
+compiled program is a `Structure`, closed over; what may differ between runs of one program is an array, in
+`Hyperparameters`. `nnjax.structure` makes both from a configuration.
 """
 
-import dataclasses
-from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
-from nnjax.config import Config
 from nnjax.data.order import num_batches
 from nnjax.losses import LOSSES, accuracy
-from nnjax.models import MLP, SoftmaxRegression, layer_names
+from nnjax.models import layer_names
 from nnjax.optim import Hyperparameters, schedule_factor, transformation
-from nnjax.types import Dtype, Examples, Key, Params, Seed
+from nnjax.structure import Structure
+from nnjax.types import Examples, Key, Params, Seed
 
-NORM_EVERY = 16
+NORM_EVERY = 32
 """Steps between two measurements of the norms of gradient and update; at every step they cost a sixth of it."""
 
 EVALUATION_BATCH = 500
 """Examples of a split that are evaluated together, at most."""
-
-
-@dataclass(frozen=True)
-class Structure:
-    """The part of a setting that fixes the compiled program. Two settings of one structure share it."""
-
-    model: str
-    hidden: tuple[int, ...]
-    classes: int
-    activation: str
-    residual: bool
-    relu_logits: bool
-    loss: str
-    optimizer: str
-    nesterov: bool
-    schedule: str
-    use_momentum: bool
-    use_dropout: bool
-
-    @classmethod
-    def of(cls, config: Config, classes: int) -> "Structure":
-        """The structure of a setting on data of C classes."""
-        mlp = config.model == "mlp"
-        return cls(
-            model=config.model,
-            hidden=config.hidden if mlp else (),
-            classes=classes,
-            activation=config.activation if mlp else "identity",
-            residual=config.residual and mlp,
-            relu_logits=config.relu_logits,
-            loss=config.loss,
-            optimizer=config.optimizer,
-            nesterov=config.nesterov,
-            schedule=config.schedule,
-            use_momentum=config.momentum > 0,
-            use_dropout=config.dropout > 0 and mlp,
-        )
-
-    def without_options(self) -> "Structure":
-        """The structure without momentum and dropout, which any run can have at 0."""
-        return dataclasses.replace(self, use_momentum=False, use_dropout=False)
-
-    def with_options_of(self, other: "Structure") -> "Structure":
-        """The structure with the options of both."""
-        return dataclasses.replace(
-            self,
-            use_momentum=self.use_momentum or other.use_momentum,
-            use_dropout=self.use_dropout or other.use_dropout,
-        )
-
-    @property
-    def network(self) -> nn.Module:
-        """The Flax module."""
-        if self.model == "softmax_regression":
-            return SoftmaxRegression(self.classes, self.relu_logits)
-        return MLP(self.hidden, self.classes, self.activation, self.residual)
 
 
 class Batch(NamedTuple):
@@ -121,14 +62,20 @@ class TrainState(NamedTuple):
     step: Int[Array, ""]
 
 
+class Norms(NamedTuple):
+    """How far a step goes, over all parameters."""
+
+    grad_norm: Float[Array, ""]  # ‖∇L‖₂
+    update_ratio: Float[Array, ""]  # ‖Δθ‖₂ / ‖θ‖₂
+
+
 class StepMetrics(NamedTuple):
     """What a step saw, before its update."""
 
     loss: Float[Array, ""]  # mean over the batch
     accuracy: Float[Array, ""]  # mean over the batch
     examples: Float[Array, ""]  # of the batch
-    grad_norm: Float[Array, ""]  # ‖∇L‖₂ over all parameters; 0 where not measured
-    update_ratio: Float[Array, ""]  # ‖Δθ‖₂ / ‖θ‖₂; 0 where not measured
+    norms: Norms
 
 
 class EpochMetrics(NamedTuple):
@@ -169,27 +116,6 @@ def run_keys(init_seed: Seed, data_seed: Seed) -> RunKeys:
     return RunKeys(init, order, dropout)
 
 
-def hyperparameters(config: Config, examples: int, dtype: Dtype = np.float32) -> Hyperparameters:
-    """The numbers of a setting that trains on N examples, as NumPy arrays of one dtype."""
-    steps = num_batches(examples, config.batch_size)
-    layers = len(config.hidden) + 1 if config.model == "mlp" else 1
-    numbers: dict[str, Any] = {
-        "learning_rate": config.learning_rate,
-        "layer_rates": config.layer_rates or (1.0,) * layers,
-        "weight_decay": config.weight_decay,
-        "momentum": config.momentum,
-        "schedule_end": config.schedule_end,
-        "schedule_steps": config.schedule_steps,
-        "warmup": config.warmup_epochs * steps,
-        "horizon": config.epochs * steps,
-        "dropout": config.dropout,
-        "activation_slope": config.activation_slope,
-    }
-    arrays: dict[str, Any] = {name: np.asarray(number, dtype) for name, number in numbers.items()}
-    arrays["epochs"] = np.asarray(config.epochs, np.int32)
-    return Hyperparameters(**arrays)
-
-
 def init_state(structure: Structure, params: Params, hyper: Hyperparameters) -> RunState:
     """A run before its first epoch."""
     optimizer = _optimizer(structure, params, hyper, jnp.asarray(hyper.learning_rate))
@@ -219,7 +145,6 @@ def train_step(
     batch: Batch,
     hyper: Hyperparameters,
     key: Key,
-    measure: Bool[Array, ""] | bool = True,
 ) -> tuple[TrainState, StepMetrics]:
     """One step down the gradient of J = L + ½ λ Σ w², L the mean loss of the batch.
 
@@ -229,7 +154,6 @@ def train_step(
         batch: B examples.
         hyper: the setting's numbers.
         key: the run's key for dropout, the same at every step: the step count is folded in.
-        measure: whether to take the norms of gradient and update.
     """
 
     def objective(params: Params) -> tuple[Float[Array, ""], Float[Array, ""]]:
@@ -251,12 +175,8 @@ def train_step(
     updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
 
-    grad_norm, update_ratio = jax.lax.cond(
-        measure,
-        lambda: (optax.tree.norm(grads), optax.tree.norm(updates) / optax.tree.norm(state.params)),
-        lambda: (jnp.zeros_like(loss), jnp.zeros_like(loss)),
-    )
-    metrics = StepMetrics(loss, correct, examples, grad_norm, update_ratio)
+    norms = Norms(optax.tree.norm(grads), optax.tree.norm(updates) / optax.tree.norm(state.params))
+    metrics = StepMetrics(loss, correct, examples, norms)
     return TrainState(params, opt_state, state.step + 1), metrics
 
 
@@ -287,8 +207,17 @@ def train_epoch(
     def step(
         state: TrainState, inputs: tuple[Int[Array, " B"], Bool[Array, ""]]
     ) -> tuple[TrainState, StepMetrics]:
-        index, measure = inputs
-        return train_step(structure, state, take_batch(splits.train, index, splits.scale), hyper, key, measure)
+        index, measured = inputs
+        batch = take_batch(splits.train, index, splits.scale)
+        trained, metrics = train_step(structure, state, batch, hyper, key)
+        # Norms that nobody asks for are not computed. Taken from a step of their own, they leave the weights of
+        # all other steps to be updated in place, in one pass.
+        norms = jax.lax.cond(
+            measured,
+            lambda: train_step(structure, state, batch, hyper, key)[1].norms,
+            lambda: jax.tree.map(jnp.zeros_like, metrics.norms),
+        )
+        return trained, metrics._replace(norms=norms)
 
     state, metrics = jax.lax.scan(step, state, (order, measured))
     examples = jnp.sum(metrics.examples)
@@ -297,8 +226,7 @@ def train_epoch(
         loss=jnp.vdot(metrics.loss, metrics.examples) / examples,
         accuracy=jnp.vdot(metrics.accuracy, metrics.examples) / examples,
         examples=examples,
-        grad_norm=jnp.sum(metrics.grad_norm) / count,
-        update_ratio=jnp.sum(metrics.update_ratio) / count,
+        norms=jax.tree.map(lambda norm: jnp.sum(norm) / count, metrics.norms),
     )
     return state, means
 
@@ -349,9 +277,7 @@ def run_epoch(
         def choose(new: PyTree, old: PyTree) -> PyTree:
             return jax.tree.map(lambda a, b: jnp.where(better, a, b), new, old)
 
-        metrics = EpochMetrics(
-            means.loss, means.accuracy, valid_loss, valid_accuracy, means.grad_norm, means.update_ratio
-        )
+        metrics = EpochMetrics(means.loss, means.accuracy, valid_loss, valid_accuracy, *means.norms)
         new = RunState(
             train=trained,
             best_params=choose(trained.params, state.best_params),

@@ -58,15 +58,14 @@ def test_parameters_give_the_recorded_accuracy(kept):
 
 
 def test_provenance_is_written_down(kept):
-    assert yaml.safe_load(kept.attrs["config"])["epochs"] == 2
-    assert json.loads(kept.attrs["axes"])["hidden"] == [{"hidden": [3]}, {"hidden": [4, 5]}]
     assert json.loads(kept.attrs["versions"])["jax"]
     assert "cpu" in kept.attrs["device"] or "gpu" in kept.attrs["device"].lower()
     assert kept.attrs["wall_time"] > 0
 
 
-def test_the_configuration_in_the_results_makes_the_same_configuration(kept):
+def test_the_configuration_in_the_results_is_that_of_the_sweep(kept):
     words = yaml.safe_load(kept.attrs["config"])
+    assert words.pop("axes") == {"hidden": [[3], [4, 5]], "learning_rate": [0.1, 1]}
     assert Config(**words | {"data": DataConfig(**words["data"])}) == Config(**vars(SMALL) | {"seeds": 2})
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nnjax.config import Config
-from nnjax.settings import expand, parse_axes
+from nnjax.settings import describe_axes, expand, parse_axes
 
 
 def settings(axes):
@@ -38,6 +38,18 @@ def test_a_list_names_each_setting():
     assert got[0] == Config(learning_rate=1)
     assert got[1].hidden == (5, 6)
     assert got[1].data.valid_fraction == 0.5
+
+
+@pytest.mark.parametrize(
+    "axes",
+    [
+        {"learning_rate": [1, 0.1], "hidden": [(3,), (4, 5)]},
+        {"learning_rate,momentum": [(1, 0), (0.1, 0.9)], "epochs": [1, 2]},
+        [{"learning_rate": 1}, {"hidden": (5, 6)}],
+    ],
+)
+def test_axes_can_be_described_in_the_words_that_made_them(axes):
+    assert describe_axes(parse_axes(axes)) == axes
 
 
 def test_values_may_come_from_numpy():

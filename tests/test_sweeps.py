@@ -13,6 +13,7 @@ from nnjax.data import Dataset
 from nnjax.data.order import epoch_order
 from nnjax.initializers import initialize
 from nnjax.models import param_shapes
+from nnjax.structure import Structure, hyperparameters
 from nnjax.types import Examples
 
 SMALL = Config(hidden=(8,), init="he_normal", learning_rate=0.5, epochs=2)
@@ -40,8 +41,8 @@ def compilations():
 def train_alone(config, data, seed):
     """One run by the functions of train.py and nothing of a sweep."""
     kind, numbers = nnjax.config.parse_init(config.init)
-    structure = train.Structure.of(config, data.classes)
-    hyper = train.hyperparameters(config, len(data.train.y))
+    structure = Structure.of(config, data.classes)
+    hyper = hyperparameters(config, len(data.train.y))
     splits = jax.device_put(train.Splits(data.train, data.valid, np.float32(data.scale)))
     keys = train.run_keys(seed, seed)
     shapes = param_shapes(structure.network, data.inputs)

@@ -1,0 +1,9 @@
+"""Data sets, their splits, and the order in which an epoch visits the examples."""
+
+from nnjax.data.dataset import Dataset, split_train
+from nnjax.data.load import load_data
+from nnjax.data.order import epoch_order, num_batches
+from nnjax.data.tfds import prepare
+from nnjax.types import Examples
+
+__all__ = ["Dataset", "Examples", "epoch_order", "load_data", "num_batches", "prepare", "split_train"]

@@ -1,0 +1,117 @@
+"""What a value of the configuration must be, and the sentence that says so when it isn't."""
+
+import difflib
+import math
+import types
+import typing
+from collections.abc import Iterable
+from typing import Any, Literal
+
+LARGEST = 3.4028234e38
+"""The largest number of 32 bits, in which networks train."""
+
+
+def nearest(word: object, known: Iterable[str]) -> str:
+    """``; did you mean 'x'?`` for the spelling closest to ``word``, or nothing."""
+    close = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def choice(name: str, value: object, known: Iterable[str]) -> None:
+    """Refuse a value that is not one of the known words.
+
+    Raises:
+        ValueError: naming the value, the words and the nearest of them.
+    """
+    known = list(known)
+    if value not in known:
+        raise ValueError(f"{name} is {value!r}, and must be one of {', '.join(known)}{nearest(value, known)}")
+
+
+def check_types(config: object, prefix: str = "") -> None:
+    """Refuse a field of a dataclass that holds another type or word than it is annotated with.
+
+    Raises:
+        ValueError: naming the field, its value and what it must be.
+    """
+    for name, hint in typing.get_type_hints(type(config)).items():
+        value = getattr(config, name)
+        if typing.get_origin(hint) is Literal:
+            choice(prefix + name, value, typing.get_args(hint))
+        elif not _fits(value, hint):
+            shown = list(value) if isinstance(value, tuple) else value
+            raise ValueError(f"{prefix}{name} is {shown!r}, and must be {_words(hint)}")
+
+
+def check_range(
+    name: str,
+    value: float,
+    *,
+    least: float = -math.inf,
+    most: float = math.inf,
+    above: float = -math.inf,
+    below: float = math.inf,
+) -> None:
+    """Refuse a number that is out of bounds or not finite in the 32 bits that networks train in.
+
+    Raises:
+        ValueError: naming the number and its bounds.
+    """
+    if not abs(value) <= LARGEST:
+        raise ValueError(f"{name} is {value}, and must be finite in 32 bits")
+    if least <= value <= most and above < value < below:
+        return
+    bounds = [
+        f"{words} {bound if isinstance(bound, int) else f'{bound:g}'}"
+        for words, bound in (
+            ("at least", least),
+            ("at most", most),
+            ("more than", above),
+            ("less than", below),
+        )
+        if math.isfinite(bound)
+    ]
+    raise ValueError(f"{name} is {value}, and must be {' and '.join(bounds)}")
+
+
+def check_count(name: str, value: int) -> None:
+    """Refuse a count below 1, or above what the devices' integers hold.
+
+    Raises:
+        ValueError: naming the number and its bound.
+    """
+    check_range(name, value, least=1)
+    check_range(name, value, most=2**31 - 1)
+
+
+def check_seed(name: str, value: int | None) -> None:
+    """Refuse a seed that is no integer of 32 bits without a sign; None is no seed.
+
+    Raises:
+        ValueError: naming the seed and its bounds.
+    """
+    if value is not None:
+        check_range(name, value, least=0, below=2**32)
+
+
+def _fits(value: object, hint: Any) -> bool:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is types.UnionType:
+        return any(_fits(value, argument) for argument in arguments)
+    if origin is tuple:
+        return isinstance(value, tuple) and all(_fits(item, arguments[0]) for item in value)
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, hint)
+
+
+def _words(hint: Any) -> str:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is types.UnionType:
+        return " or ".join(_words(argument) for argument in arguments)
+    if origin is tuple:
+        return {int: "a list of whole numbers", float: "a list of numbers"}[arguments[0]]
+    words = {float: "a number", int: "a whole number", str: "a text", bool: "true or false"}
+    return words.get(hint, "none" if hint is type(None) else hint.__name__)

@@ -1,0 +1,216 @@
+"""The `nnjax` command, and what a study's script calls to be one of its own.
+
+A user's mistake is one sentence on stderr and exit code 2. What is slow to import is imported when it is needed:
+help, and most of the mistakes, come before that.
+"""
+
+import contextlib
+import errno
+import os
+import sys
+import textwrap
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nnjax.config import Config, nearest
+from nnjax.options import Options, read_options
+from nnjax.settings import Axes, parse_axes
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from nnjax.folder import Folder
+
+COMMANDS = {
+    "train": "Train one setting, with each of its seeds.",
+    "sweep": "Train every setting that the axes say, each with all seeds.",
+}
+
+HELP = f"""usage: nnjax COMMAND …
+
+Train many small neural networks side by side.
+
+commands:
+{"".join(f"  {name:<11}{words}{chr(10)}" for name, words in COMMANDS.items())}
+options:
+  --help     show this, or the options of a command: nnjax train --help
+  --version  show the version
+"""
+
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+"""What the system answers where nothing can be written."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code: 0, 2 for a user's mistake, 130 for Ctrl-C."""
+    try:
+        with _sentences():
+            _command(sys.argv[1:] if argv is None else argv)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+    return 0
+
+
+def parse(
+    description: str | None,
+    *,
+    config: Config,
+    axes: Axes | None = None,
+    output: str | os.PathLike[str] | None = None,
+    argv: Sequence[str] | None = None,
+) -> Options:
+    """The options of a study's script: those of ``nnjax sweep``, over defaults of its own.
+
+    A mistake in them ends the script with one sentence, ``--help`` with the help.
+
+    Args:
+        description: for the help, the script's docstring.
+        config: the setting that the axes vary.
+        axes: the fields to vary, see `nnjax.settings.Axes`.
+        output: the folder for results and report.
+        argv: the flags; None takes those that the script was started with.
+    """
+    defaults = Options(config, axes, None if output is None else Path(output))
+    with _sentences():
+        return read_options(
+            sys.argv[1:] if argv is None else argv,
+            defaults,
+            program=Path(sys.argv[0]).name,
+            description=description or "",
+        )
+
+
+def run(options: Options, *, title: str, question: str) -> "xr.Dataset":
+    """Print the plan, train, print table and answer, and write the folder of the results if there is to be one.
+
+    A mistake in the options ends the script with one sentence, ``--dry-run`` after the plan.
+
+    Args:
+        options: from `parse`.
+        title, question: of the report.
+    """
+    with _sentences():
+        with _folder(options) as folder:
+            from nnjax import report, results, sweeps
+
+            print(sweeps.plan(options.config, axes=options.axes), flush=True)
+            if options.dry_run:
+                raise SystemExit(0)
+            trained = sweeps.sweep(options.config, axes=options.axes)
+            try:
+                answer = textwrap.fill(report.conclusion(trained), report.WIDTH)
+                print(f"\n{report.table(trained)}\n\n{answer}", flush=True)
+            finally:  # though nobody may read the table any more
+                if folder is not None:
+                    folder.write(trained, title=title, question=question, save=results.save)
+        if options.output is not None:
+            print(f"\nResults, figure and page are in {options.output}: open {options.output / 'report.html'}")
+    return trained
+
+
+def _command(argv: Sequence[str]) -> None:
+    command, flags = (argv[0], argv[1:]) if argv else ("", [])
+    if command in ("-h", "--help"):
+        print(HELP, end="")
+    elif command == "--version":
+        print(f"nnjax {_version()}")
+    elif command in COMMANDS:
+        options = read_options(
+            flags,
+            Options(Config()),
+            program=f"nnjax {command}",
+            description=COMMANDS[command],
+            takes_axes=command == "sweep",
+        )
+        model, data = options.config.model, options.config.data.name
+        varied = ", ".join(field for axis in parse_axes(options.axes) for field in axis.fields)
+        if varied:
+            run(options, title=f"{model} on {data}: {varied}", question="Which setting is best?")
+        else:
+            run(options, title=f"{model} on {data}", question="How accurate is it?")
+    else:
+        known = [*COMMANDS, "--help", "--version"]
+        given = f"{command!r} is no command" if command else "a command is missing"
+        raise ValueError(f"{given}: give {' or '.join(COMMANDS)}{nearest(command, known)}")
+
+
+def _version() -> str:
+    import importlib.metadata
+
+    try:
+        return importlib.metadata.version("nnjax")
+    except importlib.metadata.PackageNotFoundError:
+        return "(not installed)"
+
+
+def _folder(options: Options) -> "AbstractContextManager[Folder | None]":
+    """The folder of the results, to be reserved before the training; None where there is to be none."""
+    path = options.output
+    if path is None or options.dry_run:
+        return contextlib.nullcontext()
+    if os.path.lexists(path) and not options.overwrite:
+        raise ValueError(f"{path} exists already: write elsewhere with --output, or replace it with --overwrite")
+    from nnjax.folder import Folder
+
+    return Folder(path, overwrite=options.overwrite)
+
+
+@contextlib.contextmanager
+def _sentences() -> Iterator[None]:
+    """Say what the user can mend in one sentence, and end the program; an error of ours keeps its traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal without ± or η
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:  # whoever read the output has gone: `nnjax … | head`
+        _drop_output()
+        raise SystemExit(128 + 13) from None
+    except KeyboardInterrupt as error:
+        _end(130, "stopped by Ctrl-C", error)
+    except Exception as error:
+        sentence = _sentence(error)
+        if sentence is None:
+            raise
+        _end(2, sentence, error)
+
+
+def _sentence(error: Exception) -> str | None:
+    """What to tell the user of an error that isn't ours."""
+    if isinstance(error, ValueError) and _raised_by_nnjax(error):
+        return str(error)
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        return f"{error.filename or 'the output'} can't be written: {error.strerror}"
+    if isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and "out of memory" in str(error).lower()
+    ):
+        return f"out of memory: give it fewer runs at a time, or smaller ones{f' ({error})' if str(error) else ''}"
+    return None
+
+
+def _raised_by_nnjax(error: Exception) -> bool:
+    """Whether a `raise` of this package made the error: so it refuses a value. What Python and libraries raise on
+    their own has another cause, a mistake of ours."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return Path(last.filename).is_relative_to(Path(__file__).parent) and str(last.line).startswith("raise")
+
+
+def _drop_output() -> None:
+    """Give up what can't be written: Python tries again when it ends, and complains."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _end(code: int, sentence: str, error: BaseException) -> None:
+    notes = [] if isinstance(error, ValueError) else getattr(error, "__notes__", [])  # where the results are left
+    print(f"nnjax: {' '.join('. '.join([sentence, *notes]).split())}", file=sys.stderr)
+    _drop_output()
+    raise SystemExit(code)
