@@ -44,7 +44,7 @@ def leaky_relu(x: Float[Array, "*shape"], slope: Scalar = 1.0) -> Float[Array, "
 def gelu(x: Float[Array, "*shape"], slope: Scalar = 1.0) -> Float[Array, "*shape"]:
     """f(x) = x Φ(x), Φ the normal distribution function, not approximated (Hendrycks and Gimpel, 2016).
 
-    f′(x) = Φ(x) + x φ(x), φ the normal density.
+    f′(x) = Φ(x) + x φ(x), φ the normal density. At −∞ it is NaN, as in PyTorch.
     """
     return jax.nn.gelu(x, approximate=False)
 

@@ -13,7 +13,8 @@ from jaxtyping import Array, Bool, Float, Int
 def cross_entropy(logits: Float[Array, " C"], label: Int[Array, ""]) -> Float[Array, ""]:
     """Cross-entropy after a softmax, from logits: −log softmax(z)_y = log Σ_j exp(z_j − z_y).
 
-    In this form a logit of −∞ elsewhere adds nothing, and logits of ±1e4 stay finite.
+    In this form a logit of −∞ elsewhere adds nothing, and logits of ±1e4 stay finite. A logit of +∞ gives NaN, as
+    in SciPy's log_softmax.
     """
     at_label = jnp.sum(jnp.where(_is_label(logits, label), logits, 0))
     return jax.nn.logsumexp(logits) - at_label

@@ -54,8 +54,10 @@ def schedule_factor(name: str, hyper: Hyperparameters, step: Int[Array, ""]) -> 
     """
     end = hyper.schedule_end
     now = step.astype(end.dtype)
-    done = jnp.clip((now - hyper.warmup) / jnp.maximum(hyper.horizon - hyper.warmup, 1), 0, 1)
-    drops = jnp.clip(jnp.floor(done * (hyper.schedule_steps + 1)), 0, hyper.schedule_steps)
+    since, rest = now - hyper.warmup, jnp.maximum(hyper.horizon - hyper.warmup, 1)
+    done = jnp.clip(since / rest, 0, 1)
+    # Multiplied before it is divided, so that no drop is late by rounding.
+    drops = jnp.clip(jnp.floor(since * (hyper.schedule_steps + 1) / rest), 0, hyper.schedule_steps)
     factor = {
         "constant": lambda: jnp.ones_like(end),
         "linear": lambda: 1 + (end - 1) * done,

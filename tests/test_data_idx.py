@@ -90,8 +90,12 @@ GOOD = to_idx(np.arange(12, dtype=np.uint8).reshape(2, 3, 2))
 BAD_IMAGES = {
     "empty": (b"", "begins with the bytes (none), and a gzip file begins with 1f 8b"),
     "not gzip": (GOOD, "begins with the bytes 00 00, and a gzip file begins with 1f 8b"),
-    "cut gzip": (gzip.compress(GOOD)[:-9], "is a gzip file cut short: its"),
-    "cut gzip header": (gzip.compress(GOOD)[:5], "is a gzip file cut short: its 5 bytes unpack to 0"),
+    "cut gzip": (gzip.compress(GOOD)[:-9], "is a gzip file cut short: more must follow its"),
+    "cut gzip header": (gzip.compress(GOOD)[:5], "is a gzip file cut short: more must follow its 5 bytes"),
+    "cut gzip of two parts": (
+        (gzip.compress(GOOD[:9]) + gzip.compress(GOOD[9:]))[:-40],
+        "is a gzip file cut short: more must follow its",
+    ),
     "damaged gzip": (gzip.compress(GOOD)[:-8] + bytes(8), "is a damaged gzip file"),
     "wrong magic": (
         gzip.compress(b"\0\0\x0d" + GOOD[3:]),

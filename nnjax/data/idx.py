@@ -91,11 +91,8 @@ def _unpack(path: Path, data: bytes) -> bytes:
         )
     try:
         return gzip.decompress(data)
-    except EOFError:
-        found = len(zlib.decompressobj(wbits=31).decompress(data))
-        raise ValueError(
-            f"{path} is a gzip file cut short: its {len(data)} bytes unpack to {found}, and more must follow"
-        ) from None
+    except EOFError as error:
+        raise ValueError(f"{path} is a gzip file cut short: more must follow its {len(data)} bytes") from error
     except (OSError, zlib.error) as error:
         raise ValueError(f"{path} is a damaged gzip file ({error})") from error
 
