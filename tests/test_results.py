@@ -1,3 +1,4 @@
+import itertools
 import json
 
 import numpy as np
@@ -38,7 +39,7 @@ def test_parameters_come_back_as_a_flax_tree_of_the_network_of_that_run(kept):
     for hidden, sizes in (("(3,)", (64, 3, 10)), ("(4, 5)", (64, 4, 5, 10))):
         tree = nnjax.parameters(kept, "last", hidden=hidden, learning_rate=0.1, seed=1)
         assert [tree[f"Dense_{i}"]["kernel"].shape for i in range(len(sizes) - 1)] == list(
-            zip(sizes[:-1], sizes[1:], strict=True)
+            itertools.pairwise(sizes)
         )
         assert [tree[f"Dense_{i}"]["bias"].shape for i in range(len(sizes) - 1)] == [(size,) for size in sizes[1:]]
         assert all(np.isfinite(leaf).all() for layer in tree.values() for leaf in layer.values())
