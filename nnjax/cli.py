@@ -96,10 +96,11 @@ def run(options: Options, *, title: str, question: str) -> "xr.Dataset":
         with _folder(options) as folder:
             from nnjax import report, results, sweeps
 
-            print(sweeps.plan(options.config, axes=options.axes), flush=True)
+            plan = sweeps.plan(options.config, axes=options.axes)
+            print(plan, flush=True)
             if options.dry_run:
                 raise SystemExit(0)
-            trained = sweeps.sweep(options.config, axes=options.axes)
+            trained = sweeps.run_plan(plan)
             try:
                 answer = textwrap.fill(report.conclusion(trained), report.WIDTH)
                 print(f"\n{report.table(trained)}\n\n{answer}", flush=True)

@@ -92,20 +92,20 @@ class Plan:
         return sum(len(group.runs) for group in self.groups)
 
     def __str__(self) -> str:
-        seeds = f"{len(self.seeds)} seeds" if self.seeds else "init_seed and data_seed crossed"
+        seeds = f" × {_count(len(self.seeds), 'seed')}" if self.seeds else ""
         devices = placement.devices()
         lines = [
-            f"{len(self.settings)} settings × {seeds} = {self.runs} runs in {len(self.groups)} "
-            f"groups, so {len(self.groups)} compilations of a training program, "
-            f"on {len(devices)} {devices[0].device_kind} devices"
+            f"{_count(len(self.settings), 'setting')}{seeds} = {_count(self.runs, 'run')} in "
+            f"{_count(len(self.groups), 'group')}, so {_count(len(self.groups), 'compilation')} of a training "
+            f"program, on {_count(len(devices), f'{devices[0].device_kind} device')}"
         ]
         for number, group in enumerate(self.groups, 1):
             structure, data = group.structure, group.data
             widths = "-".join(map(str, (data.inputs, *structure.hidden, data.classes)))
             lines.append(
-                f"  group {number}: {len(group.runs)} runs of {structure.model} {widths} "
+                f"  group {number}: {_count(len(group.runs), 'run')} of {structure.model} {widths} "
                 f"({structure.activation}, {structure.loss}, {structure.optimizer}, batch {group.batch_size}) "
-                f"on {data.name}, {group.epochs} epochs of {len(data.train.y)} examples, "
+                f"on {data.name}, {_count(group.epochs, 'epoch')} of {len(data.train.y)} examples, "
                 f"{group.parameters:,} parameters a run, {_size(group.state_bytes)} of state, "
                 f"{_size(group.data_bytes)} of data on each device"
             )
@@ -177,8 +177,12 @@ def sweep(
     Raises:
         ValueError: for axes or values that can't be, or a batch larger than the training data.
     """
+    return run_plan(plan(config, data, axes, seeds=seeds), keep_parameters=keep_parameters, progress=progress)
+
+
+def run_plan(todo: Plan, *, keep_parameters: bool = False, progress: bool | None = None) -> xr.Dataset:
+    """Train what `plan` has planned; arguments and results are those of `sweep`."""
     started = time.perf_counter()
-    todo = plan(config, data, axes, seeds=seeds)
     total = sum(len(group.runs) * group.epochs for group in todo.groups)
     hidden = not sys.stderr.isatty() if progress is None else not progress
     outcomes = []
@@ -283,6 +287,10 @@ def _group(runs: Sequence[Run], data: Dataset | None) -> list[Group]:
         parts.setdefault(key, []).append(run)
         structures[key] = structures.get(key, structure).with_options_of(structure)
     return [Group(structures[key], key[1], data or loaded[key[2]], tuple(part)) for key, part in parts.items()]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _size(count: float) -> str:

@@ -31,7 +31,7 @@ def command(capsys, tmp_path, monkeypatch):
 @pytest.fixture
 def untrained(monkeypatch):
     """No test with this may come as far as training."""
-    monkeypatch.setattr(sweeps, "sweep", lambda *args, **options: pytest.fail("it trains"))
+    monkeypatch.setattr(sweeps, "run_plan", lambda *args, **options: pytest.fail("it trains"))
 
 
 def failing(error):
@@ -161,7 +161,7 @@ def trained():
 @pytest.fixture
 def instant(trained, monkeypatch):
     """Training takes no time."""
-    monkeypatch.setattr(sweeps, "sweep", lambda *args, **options: trained)
+    monkeypatch.setattr(sweeps, "run_plan", lambda *args, **options: trained)
 
 
 @pytest.mark.usefixtures("untrained")
@@ -194,7 +194,7 @@ def test_overwrite_replaces_the_folder(command, tmp_path):
 def test_what_was_to_be_replaced_stays_if_the_training_fails(command, tmp_path, monkeypatch, error):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "results.nc").write_text("old")
-    monkeypatch.setattr(sweeps, "sweep", failing(error))
+    monkeypatch.setattr(sweeps, "run_plan", failing(error))
     assert command("train", "--output", "out", "--overwrite")[0] > 0
     assert {path.name for path in tmp_path.iterdir()} - {"cache"} == {"out"}
     assert [path.read_text() for path in (tmp_path / "out").iterdir()] == ["old"]
@@ -237,7 +237,7 @@ def test_results_that_are_left_in_a_hidden_folder_are_named(command, tmp_path, m
 
 
 def test_ctrl_c_is_one_sentence(command, tmp_path, monkeypatch):
-    monkeypatch.setattr(sweeps, "sweep", failing(KeyboardInterrupt()))
+    monkeypatch.setattr(sweeps, "run_plan", failing(KeyboardInterrupt()))
     code, _, err = command("train", "--output", "a/out")
     assert (code, err) == (130, "nnjax: stopped by Ctrl-C\n")
     assert [path for path in tmp_path.iterdir() if path.name != "cache"] == []
@@ -252,7 +252,7 @@ def test_ctrl_c_is_one_sentence(command, tmp_path, monkeypatch):
     ],
 )
 def test_too_little_memory_is_one_sentence(command, monkeypatch, error):
-    monkeypatch.setattr(sweeps, "sweep", failing(error))
+    monkeypatch.setattr(sweeps, "run_plan", failing(error))
     code, _, err = command("train")
     assert (code, err) == (
         2,
@@ -264,6 +264,7 @@ def test_too_little_memory_is_one_sentence(command, monkeypatch, error):
     "bug",
     [
         lambda *args, **options: np.zeros(3).reshape(2),
+        failing(ValueError("no")),
         failing(RuntimeError("no")),
         failing(OSError(errno.ENOENT, "no such file")),
         failing(KeyError("no")),

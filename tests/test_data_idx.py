@@ -64,7 +64,7 @@ def test_a_file_of_any_other_length_is_refused(array: np.ndarray, data: st.DataO
         path = Path(folder) / "some-idx"
         for wrong in (content[:cut], content + b"\0"):
             path.write_bytes(wrong)
-            with pytest.raises(ValueError, match=r"begins with the bytes|must be \d+"):
+            with pytest.raises(ValueError, match=r"begins with the bytes|must (be|hold) \d+"):
                 read_idx(path)
 
 
@@ -92,8 +92,8 @@ BAD_IMAGES = {
     "not gzip": (GOOD, "begins with the bytes 00 00, and a gzip file begins with 1f 8b"),
     "cut gzip": (gzip.compress(GOOD)[:-9], "is a gzip file cut short: more must follow its"),
     "cut gzip header": (gzip.compress(GOOD)[:5], "is a gzip file cut short: more must follow its 5 bytes"),
-    "cut gzip of two parts": (
-        (gzip.compress(GOOD[:9]) + gzip.compress(GOOD[9:]))[:-40],
+    "gzip with a gap in its checksum": (
+        gzip.compress(GOOD)[:-8] + gzip.compress(GOOD)[-6:],
         "is a gzip file cut short: more must follow its",
     ),
     "damaged gzip": (gzip.compress(GOOD)[:-8] + bytes(8), "is a damaged gzip file"),
@@ -101,12 +101,12 @@ BAD_IMAGES = {
         gzip.compress(b"\0\0\x0d" + GOOD[3:]),
         "begins with the bytes 00 00 0d 03, and an IDX file of bytes begins with 00 00 08",
     ),
-    "cut header": (gzip.compress(GOOD[:10]), "is 10 bytes unpacked, and its header alone must be 16"),
+    "cut header": (gzip.compress(GOOD[:10]), "holds 10 bytes of IDX, and its header alone must be 16"),
     "cut": (
         gzip.compress(GOOD[:-1]),
-        "is 27 bytes unpacked, and must be 28: a header of 16 and 2 × 3 × 2 values",
+        "holds 27 bytes of IDX, and must hold 28: a header of 16 and 2 × 3 × 2 values",
     ),
-    "too long": (gzip.compress(GOOD + b"\0"), "is 29 bytes unpacked, and must be 28"),
+    "too long": (gzip.compress(GOOD + b"\0"), "holds 29 bytes of IDX, and must hold 28"),
     "wrong number of dimensions": (
         gzip.compress(to_idx(np.zeros(20, np.uint8))),
         "has 1 dimensions, and must have 3",

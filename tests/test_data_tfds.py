@@ -133,7 +133,9 @@ def test_a_builder_that_does_not_shuffle_is_read_as_it_is(raw: Path, tmp_path: P
 def test_the_newest_version_of_the_named_set_is_taken(raw: Path, tmp_path: Path) -> None:
     root = tmp_path / "prepared"
     prepare("kmnist", raw, root)
-    with pytest.raises(ValueError, match=r"lacks mnist/\*/dataset_info\.json or train-images-idx3-ubyte\.gz"):
+    with pytest.raises(
+        ValueError, match=r"lacks mnist/\*/dataset_info\.json or the four original \.gz files \(tfds\)$"
+    ):
         load_data("mnist", root, source="tfds")
     with pytest.raises(ValueError, match="doesn't hold mnist"):
         load_data("mnist", root / "kmnist" / "3.0.1", source="tfds")

@@ -14,7 +14,7 @@ TINY = ("--epochs", "1", "--seeds", "2", "--hidden", "4")
 @pytest.fixture
 def untrained(monkeypatch):
     """No test with this may come as far as training."""
-    monkeypatch.setattr(sweeps, "sweep", lambda *args, **options: pytest.fail("it trains"))
+    monkeypatch.setattr(sweeps, "run_plan", lambda *args, **options: pytest.fail("it trains"))
 
 
 @pytest.fixture

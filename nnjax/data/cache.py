@@ -36,7 +36,7 @@ class Entry:
     """Where the copy of a data set lies, and from which files it must have been made to be used."""
 
     file: str
-    """The name of the copy: one for each folder that data are read from, so changed files replace their copy."""
+    """The name of the copy, from the paths of the files: when they change, the copy is replaced."""
     identity: str
     """Format, source, and the path, size and time of change of each file."""
 

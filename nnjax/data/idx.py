@@ -72,12 +72,12 @@ def read_idx(path: Path) -> UInt8[np.ndarray, "..."]:
         )
     header = 4 + 4 * data[3]
     if len(data) < header:
-        raise ValueError(f"{path} is {len(data)} bytes unpacked, and its header alone must be {header}")
+        raise ValueError(f"{path} holds {len(data)} bytes of IDX, and its header alone must be {header}")
     shape = struct.unpack(f">{data[3]}I", data[4:header])
     expected = header + math.prod(shape)
     if len(data) != expected:
         raise ValueError(
-            f"{path} is {len(data)} bytes unpacked, and must be {expected}: a header of {header} and "
+            f"{path} holds {len(data)} bytes of IDX, and must hold {expected}: a header of {header} and "
             f"{' × '.join(map(str, shape))} values"
         )
     # A copy, since an array that looks into a bytes object can't be written to.

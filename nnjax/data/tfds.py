@@ -44,8 +44,9 @@ def find(folder: Path, name: str) -> tuple[list[Path], list[str]]:
             )
             return [info, *sorted(path for path in info.parent.iterdir() if path != info)], []
     found = [folder / file for file in RAW if (folder / file).is_file()]
-    missing = ", ".join(file for file in RAW if folder / file not in found)
-    return found, [f"{name}/*/{INFO} or {missing}"] if missing else []
+    missing = [file for file in RAW if folder / file not in found]
+    rest = ", ".join(missing) if found else "the four original .gz files"
+    return found, [f"{name}/*/{INFO} or {rest}"] if missing else []
 
 
 def read(name: str, files: Sequence[Path]) -> tuple[Examples, Examples]:
