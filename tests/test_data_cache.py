@@ -10,28 +10,22 @@ import pytest
 from nnjax.data import Dataset, Examples, cache, idx, load, load_data
 
 
-def write_idx(folder: Path, first: int = 0, counts: tuple[int, int] = (10, 4)) -> Path:
-    """The four IDX files of a set of 2 × 2 images, each filled with its label."""
+def write_idx(folder: Path, first: int = 0) -> Path:
+    """The four IDX files of a set of 10 + 4 images of 2 × 2, each filled with its label."""
     folder.mkdir(exist_ok=True)
-    for split, count in zip(("train", "t10k"), counts, strict=True):
+    for split, count in (("train", 10), ("t10k", 4)):
         labels = [(first + place) % 10 for place in range(count)]
-        heads = {
-            "images-idx3": bytes([0, 0, 8, 3, 0, 0, 0, count, 0, 0, 0, 2, 0, 0, 0, 2]),
-            "labels-idx1": bytes([0, 0, 8, 1, 0, 0, 0, count]),
-        }
-        values = {"images-idx3": [label for label in labels for _ in range(4)], "labels-idx1": labels}
-        for kind, head in heads.items():
-            (folder / f"{split}-{kind}-ubyte").write_bytes(head + bytes(values[kind]))
+        images = [label for label in labels for _ in range(4)]
+        head = bytes([0, 0, 8, 3, 0, 0, 0, count, 0, 0, 0, 2, 0, 0, 0, 2])
+        (folder / f"{split}-images-idx3-ubyte").write_bytes(head + bytes(images))
+        (folder / f"{split}-labels-idx1-ubyte").write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, count, *labels]))
     return folder
 
 
-def arrays(data: Dataset) -> list[np.ndarray]:
-    return [array for split in (data.train, data.valid, data.test) for array in split]
-
-
 def assert_equal(one: Dataset, other: Dataset) -> None:
-    for ours, theirs in zip(arrays(one), arrays(other), strict=True):
-        np.testing.assert_array_equal(ours, theirs, strict=True)
+    for split in ("train", "valid", "test"):
+        for ours, theirs in zip(getattr(one, split), getattr(other, split), strict=True):
+            np.testing.assert_array_equal(ours, theirs, strict=True)
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ def study(capsys, tmp_path, monkeypatch):
 def test_the_study_trains_four_rates_with_32_seeds(study):
     code, out, err = study("--dry-run")
     assert (code, err) == (0, "")
-    assert out.startswith("4 settings × 32 seeds = 128 runs in 1 groups")
+    assert out.startswith("4 settings × 32 seeds = 128 runs in 1 group,")
     assert "mlp 64-128-10" in out
     assert "100 epochs" in out
 

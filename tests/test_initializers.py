@@ -143,7 +143,7 @@ def test_layers_and_keys_have_draws_of_their_own_and_a_key_always_the_same(kind:
     jax.tree.map(np.testing.assert_array_equal, first, again)
 
 
-def test_the_first_layers_draw_does_not_depend_on_jit_or_vmap() -> None:
+def test_draws_do_not_depend_on_jit_or_vmap() -> None:
     shapes, numbers = param_shapes(MLP((5,), 3), 4), jnp.asarray([0.1])
     keys = jax.random.split(KEY, 3)
 

@@ -307,12 +307,6 @@ def test_epochs_with_dropout_equal_the_reference_under_the_same_masks(residual: 
     assert max(deviations([case], epochs=2, masks=masks)) <= TOLERANCE
 
 
-def test_masks_are_drawn_anew_at_each_step() -> None:
-    case = make_case(dataclasses.replace(STANDARD, dropout=0.4))
-    first, second = dropout_masks(case, 0, 5), dropout_masks(case, 1, 5)
-    assert not np.array_equal(first, second)
-
-
 def test_no_dropout_and_no_momentum_are_the_same_as_both_at_zero() -> None:
     plain = make_case(dataclasses.replace(STANDARD, momentum=0.0))
     assert not plain.structure.use_momentum
