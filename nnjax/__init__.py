@@ -5,6 +5,7 @@ answer is a mean with an interval. Names are imported when they are first used: 
 """
 
 import importlib
+import importlib.util
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -44,10 +45,12 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'nnjax' has no attribute {name!r}")
-    module, attribute = _HOME[name]
-    return getattr(importlib.import_module(f"nnjax.{module}"), attribute)
+    if name in _HOME:
+        module, attribute = _HOME[name]
+        return getattr(importlib.import_module(f"nnjax.{module}"), attribute)
+    if not name.startswith("_") and importlib.util.find_spec(f"nnjax.{name}"):
+        return importlib.import_module(f"nnjax.{name}")
+    raise AttributeError(f"module 'nnjax' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

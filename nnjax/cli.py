@@ -127,7 +127,8 @@ def _command(argv: Sequence[str]) -> None:
             takes_axes=command == "sweep",
         )
         model, data = options.config.model, options.config.data.name
-        varied = ", ".join(field for axis in parse_axes(options.axes) for field in axis.fields)
+        fields = [field for axis in parse_axes(options.axes) for field in axis.fields]
+        varied = ", ".join(field for field in fields if field not in ("init_seed", "data_seed"))
         if varied:
             run(options, title=f"{model} on {data}: {varied}", question="Which setting is best?")
         else:

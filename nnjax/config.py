@@ -74,13 +74,13 @@ class Config:
     activation: ActivationName = "sigmoid"
     """The non-linearity of the hidden layers."""
     activation_slope: float = 1.0
-    """k of scaled_sigmoid, 1 / (1 + exp(−k·x))."""
+    """k of scaled_sigmoid, 1 / (1 + exp(−k·x)); the other activations have none."""
     residual: bool = False
-    """Add the input of a hidden layer to its output where it stands between two of equal width."""
+    """Add the input of a hidden layer, but not of the first, to its output where both have one width."""
     relu_logits: bool = False
     """Put a ReLU on the logits of softmax_regression."""
     dropout: float = 0.0
-    """The probability that a hidden feature is dropped in training."""
+    """The probability that a hidden feature of an mlp is dropped in training."""
     init: str = "normal(0.001)"
     """How the kernels start, biases being zero: zeros, constant(c), normal(σ), uniform(a, b), xavier_uniform,
     xavier_normal, he_uniform, he_normal, lecun_uniform, lecun_normal, orthogonal(gain),
@@ -106,7 +106,7 @@ class Config:
     schedule_steps: int = 3
     """In how many drops the step schedule reaches its end."""
     warmup_epochs: float = 0.0
-    """Epochs over which the learning rate first rises linearly from zero."""
+    """Epochs over which the learning rate first rises linearly to its peak."""
     batch_size: int = 64
     """Examples of a batch, B."""
     epochs: int = 10

@@ -17,7 +17,7 @@ def read_file(path: str) -> dict[str, Any]:
         ValueError: in one sentence, for a file that can't be read, or a name that is no field.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = Path(path).expanduser().read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ValueError(f"there is no configuration file {path}") from None
     except UnicodeDecodeError as error:

@@ -36,7 +36,7 @@ class Folder:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-        self.path = Path(path)
+        self.path = Path(path).expanduser()
         self.overwrite = overwrite
         # Found again even if the working folder changes during the training.
         self._target = self.path.absolute()

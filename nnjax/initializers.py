@@ -1,7 +1,7 @@
 """How kernels start: every kind of initialisation, from one key; biases start at zero.
 
-The numbers of a kind (σ, the gain, …) are arrays, and so is the key: one small compiled program a kind draws
-for all seeds and numbers, and the training program never sees where its parameters came from.
+The numbers of a kind (σ, the gain, …) are arrays, and so is the key: one small compiled program draws for all
+seeds and numbers of a sweep, and the training program never sees where its parameters came from.
 """
 
 import math

@@ -13,8 +13,8 @@ from jaxtyping import Array, Bool, Float, Int
 def cross_entropy(logits: Float[Array, " C"], label: Int[Array, ""]) -> Float[Array, ""]:
     """Cross-entropy after a softmax, from logits: −log softmax(z)_y = log Σ_j exp(z_j − z_y).
 
-    In this form a logit of −∞ elsewhere adds nothing, and logits of ±1e4 stay finite. A logit of +∞ gives NaN, as
-    in SciPy's log_softmax.
+    In this form a logit of −∞ elsewhere adds nothing, and logits of ±1e4 stay finite. A label's logit of +∞
+    gives NaN, as in SciPy's log_softmax.
     """
     at_label = jnp.sum(jnp.where(_is_label(logits, label), logits, 0))
     return jax.nn.logsumexp(logits) - at_label
@@ -26,7 +26,10 @@ def mse(outputs: Float[Array, " C"], label: Int[Array, ""]) -> Float[Array, ""]:
 
 
 def mse_probabilities(logits: Float[Array, " C"], label: Int[Array, ""]) -> Float[Array, ""]:
-    """Mean squared error of the softmax probabilities against the one-hot label (Brier, 1950, over C)."""
+    """Mean squared error of the softmax probabilities against the one-hot label (Brier, 1950, over C).
+
+    A logit of +∞ gives NaN, as in SciPy's softmax.
+    """
     return jnp.mean(jnp.square(jax.nn.softmax(logits) - _one_hot(logits, label)))
 
 

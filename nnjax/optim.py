@@ -4,9 +4,9 @@ The objective is J(θ) = L(θ) + ½ λ Σ w², the sum over kernels and never ov
 gradient g = ∇L + λ w, and with momentum the decay term is part of the velocity, as in PyTorch's SGD:
 
 - plain:      θ ← θ − η g, so that with ∇L = 0 a kernel shrinks by the factor 1 − η λ each step;
-- momentum:   v ← μ v + g, θ ← θ − η v: the decay builds up with the velocity, and settles at η λ / (1 − μ);
+- momentum:   v ← μ v + g, θ ← θ − η v: the decay builds up with the velocity, and settles near η λ / (1 − μ);
 - Nesterov:   v ← μ v + g, θ ← θ − η (g + μ v);
-- adam:       g is scaled by its running moments, the decay term with it;
+- adam:       g is scaled by its running moments (β₁ = 0.9, β₂ = 0.999, ε = 1e-8), the decay term with it;
 - adamw:      the decay stands beside the scaled step, w ← w − η (adam(∇L) + λ w), after Loshchilov and Hutter
   (2019), with the learning rate on both as in PyTorch.
 """

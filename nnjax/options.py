@@ -79,13 +79,19 @@ def read_options(
     output = flags.pop("output", defaults.output)
     overwrite, dry_run = (_read_switch(name, flags.pop(name, "false")) for name in ("overwrite", "dry-run"))
     in_flags = flatten({name: read_flag(name, text) for name, text in flags.items()})
-    for name in sorted(in_flags.keys() & {field for axis in parse_axes(axes) for field in axis.fields}):
+    varied = {field for axis in parse_axes(axes) for field in axis.fields}
+    for name in sorted(in_flags.keys() & varied):
         raise ValueError(
             f"{name} is set to {in_flags[name]!r}, and is an axis of the sweep as well: "
             f"leave out --{name}, or give the axis its values with {AXIS}{name}"
         )
     config = replace(defaults.config, in_files | in_flags)
-    return Options(config, axes, None if output is None else Path(output), overwrite, dry_run)
+    if config.data.dir is not None and config.data.name == "digits" and "data.name" not in varied:
+        raise ValueError(
+            f"data.dir is {config.data.dir!r}, and data.name is 'digits', which is read from no folder: "
+            "say with data.name what the folder holds"
+        )
+    return Options(config, axes, None if output is None else Path(output).expanduser(), overwrite, dry_run)
 
 
 def read_flag(name: str, text: str) -> Any:

@@ -1,9 +1,9 @@
 """Where runs execute: which device, beside which others, and what is compiled for it.
 
-The runs of a group stand on a grid of U data orders × K runs that share one (the settings of one seed). The
-grid is split over the devices along one of its axes. Inside a device, both axes are a `lax.map` or a `vmap`: on
-a CPU one run after another keeps a run's weights in the cache of its core, and the neighbours of a run don't
-touch its answer, to the last bit; an accelerator takes them all together.
+The runs of a group stand on a grid of U rows × K runs, where the runs of a row share one data order (settings of
+one seed; an order may have several rows). The rows are split over the devices. Inside a device, rows and runs are
+a `lax.map` or a `vmap`: on a CPU one run after another keeps a run's weights in the cache of its core, and the
+neighbours of a run don't touch its answer, to the last bit; an accelerator takes them all together.
 """
 
 import contextlib
@@ -37,6 +37,9 @@ from nnjax.train import (
 )
 from nnjax.types import Examples
 
+ROWS = PartitionSpec("devices")
+"""How arrays on the grid are split: the rows over the devices."""
+
 LSUV_BATCH = 1000
 """Examples, the first of the training set, on which lsuv scales the layers."""
 
@@ -56,20 +59,13 @@ class Layout:
     """How a grid of runs is laid over devices."""
 
     devices: tuple[jax.Device, ...]
-    split_orders: bool
-    """Split the grid's U axis over the devices, else its K axis."""
     together: bool
     """All runs of a device in one `vmap`, else one after another."""
 
     @property
     def mesh(self) -> Mesh:
-        """The devices in a row."""
+        """The devices, one behind the other."""
         return Mesh(np.array(self.devices), ("devices",))
-
-    @property
-    def grid_spec(self) -> PartitionSpec:
-        """How an array with leading axes U, K is split."""
-        return PartitionSpec("devices") if self.split_orders else PartitionSpec(None, "devices")
 
 
 class Grid(NamedTuple):
@@ -95,26 +91,26 @@ def devices() -> tuple[jax.Device, ...]:
 
 
 def arrange(data_seeds: Sequence[int]) -> Grid:
-    """The grid for runs with these data seeds, split along the axis that leaves the fewest rounds."""
+    """The grid for runs with these data seeds: the widest rows with which no device works longer than it must."""
     available = devices()
     orders: dict[int, list[int]] = {}
     for run, seed in enumerate(data_seeds):
         orders.setdefault(seed, []).append(run)
-    height, width = len(orders), max(map(len, orders.values()))
 
-    def rounds(split: int, other: int) -> int:
-        return -(-split // min(len(available), split)) * other
+    def rows(width: int) -> int:
+        return sum(-(-len(runs) // width) for runs in orders.values())
 
-    split_orders = rounds(height, width) <= rounds(width, height)
-    split = height if split_orders else width
-    used = available[: min(len(available), split)]
-    split = -(-split // len(used)) * len(used)
-    height, width = (split, width) if split_orders else (height, split)
+    def longest(width: int) -> int:
+        return -(-rows(width) // len(available)) * width
 
-    rows = [np.resize(runs, width) for runs in orders.values()]
-    runs = np.stack([rows[row % len(rows)] for row in range(height)])
+    width = min(range(max(map(len, orders.values())), 0, -1), key=longest)
+    used = available[: min(len(available), rows(width))]
+    cut = [runs[i : i + width] for runs in orders.values() for i in range(0, len(runs), width)]
+    height = -(-len(cut) // len(used)) * len(used)
+    # Where a row is short, or a row is lacking, runs stand twice.
+    runs = np.stack([np.resize(cut[row % len(cut)], width) for row in range(height)])
     _, places = np.unique(runs, return_index=True)
-    return Grid(Layout(used, split_orders, takes_runs_together(used[0])), runs, places)
+    return Grid(Layout(used, takes_runs_together(used[0])), runs, places)
 
 
 def takes_runs_together(device: jax.Device) -> bool:
@@ -124,7 +120,7 @@ def takes_runs_together(device: jax.Device) -> bool:
 
 def put_runs(grid: Grid, tree: Any) -> Any:
     """Host arrays [R, …] as device arrays [U, K, …] on their places."""
-    sharding = NamedSharding(grid.layout.mesh, grid.layout.grid_spec)
+    sharding = NamedSharding(grid.layout.mesh, ROWS)
     return jax.tree.map(lambda leaf: jax.device_put(leaf[grid.runs], sharding), tree)
 
 
@@ -182,7 +178,7 @@ def epoch_program(
         each = functools.partial(_each, layout)
 
         def row(row: tuple[RunState, RunInputs]) -> tuple[RunState, EpochMetrics]:
-            # All runs of a row have one data seed.
+            # All runs of a row have one data order.
             keys = run_keys(0, row[1].data_seed[0])
             order = epoch_order(jax.random.fold_in(keys.order, epoch), splits.train.y.shape[0], batch_size)
             return each(lambda run: run_epoch(structure, run[0], run[1].hyper, keys.dropout, order, splits), row)
@@ -218,8 +214,8 @@ def _compile(
     placed = jax.shard_map(
         function,
         mesh=layout.mesh,
-        in_specs=tuple(layout.grid_spec if on_grid else PartitionSpec() for on_grid in inputs),
-        out_specs=layout.grid_spec,
+        in_specs=tuple(ROWS if on_grid else PartitionSpec() for on_grid in inputs),
+        out_specs=ROWS,
         check_vma=False,
     )
     return jax.jit(placed, donate_argnums=() if donate is None else donate)

@@ -84,9 +84,10 @@ def conclusion(results: xr.Dataset) -> str:
     if not lead.n:
         return f"{first} The next, {second.label}, has no finished run with a seed of the best."
     verdict = f": the interval {'excludes' if lead.low > 0 or lead.high < 0 else 'includes'} zero"
+    behind = " On the test set it is behind." if lead.mean < 0 else ""
     return (
         f"{first} Its lead over the next, {second.label}, paired by seed, is {_number(lead.mean)} percentage "
-        f"points of test accuracy, {_ends(lead)}{verdict if lead.n > 1 else ''}."
+        f"points of test accuracy, {_ends(lead)}{verdict if lead.n > 1 else ''}.{behind}"
     )
 
 
@@ -209,7 +210,8 @@ def _diverged(settings: Sequence[Setting]) -> str:
 
 
 def _number(share: float) -> str:
-    return "–" if np.isnan(share) else f"{100 * share:.2f}".replace("-", "−")
+    # Adding 0 after rounding makes zero of a negative zero.
+    return "–" if np.isnan(share) else f"{round(100 * share, 2) + 0:.2f}".replace("-", "−")
 
 
 def _plus_minus(found: Estimate) -> str:
@@ -262,7 +264,7 @@ def _html_table(results: xr.Dataset) -> str:
 
 def _html_provenance(results: xr.Dataset) -> str:
     said = results.attrs
-    facts = {name: str(said.get(name, "")) for name in ("device", "git_revision", "created", "versions")}
+    facts = {name: str(said.get(name, "")) for name in ("data", "device", "git_revision", "created", "versions")}
     with suppress(ValueError, AttributeError):  # another program's attributes may say it in another way
         facts["versions"] = ", ".join(f"{name} {text}" for name, text in json.loads(facts["versions"]).items())
     if "wall_time" in said:

@@ -21,7 +21,8 @@ import numpy as np
 import xarray as xr
 import yaml
 
-from nnjax.config import Config, nearest
+from nnjax.config import Config, flatten, nearest
+from nnjax.data import Dataset
 from nnjax.settings import Axis, describe_axes
 from nnjax.types import Params
 
@@ -30,8 +31,8 @@ EPOCH_VARIABLES = {
     "train_accuracy": "training accuracy, running",
     "valid_loss": "validation loss",
     "valid_accuracy": "validation accuracy",
-    "grad_norm": "norm of the loss gradient, mean over steps",
-    "update_ratio": "norm of the update over norm of the parameters, mean over steps",
+    "grad_norm": "norm of the loss gradient, mean over every 32nd step",
+    "update_ratio": "norm of the update over norm of the parameters, mean over every 32nd step",
 }
 RUN_VARIABLES = {
     "test_loss": "test loss at the best validation epoch",
@@ -49,6 +50,7 @@ KEPT = ("best", "last")
 def label(
     *,
     config: Config,
+    data: Sequence[Dataset],
     axes: Sequence[Axis],
     seeds: Sequence[int] | None,
     runs: Sequence[tuple[int, int]],
@@ -60,6 +62,7 @@ def label(
 
     Args:
         config: the setting that the axes vary.
+        data: what was trained on.
         axes: the dimensions of the sweep.
         seeds: the seeds, or None where there is no such dimension.
         runs: for each run its setting and its place among the seeds.
@@ -74,7 +77,7 @@ def label(
 
     def gather(values: Sequence[np.ndarray]) -> np.ndarray:
         stacked = np.stack(values)[order]
-        return stacked.reshape(*shape, *stacked.shape[1:])
+        return stacked.reshape((*shape, *stacked.shape[1:]))
 
     longest = max(len(outcome.epochs.train_loss) for outcome in outcomes)
     variables: dict[str, Any] = {}
@@ -90,13 +93,13 @@ def label(
     if outcomes[0].best_params is not None:
         variables |= _parameter_variables(dims, outcomes, gather)
 
-    coords = _coordinates(axes) | {"epoch": np.arange(1, longest + 1)}
+    coords = _coordinates(config, axes) | {"epoch": np.arange(1, longest + 1)}
     if seeds:
         coords["seed"] = np.array(seeds)
-    dataset = xr.Dataset(variables, coords, _provenance(config, axes, devices, wall_time))
+    dataset = xr.Dataset(variables, coords, _provenance(config, data, axes, devices, wall_time))
     for name, words in (EPOCH_VARIABLES | RUN_VARIABLES).items():
         dataset[name].attrs["long_name"] = words
-        if name.endswith("loss") or "loss_" in name:
+        if "_loss" in name and not any("loss" in axis.fields for axis in axes):
             dataset[name].attrs["units"] = "nat" if config.loss.endswith("cross_entropy") else "1"
     return dataset
 
@@ -107,7 +110,9 @@ def save(results: xr.Dataset, path: str | os.PathLike[str]) -> None:
     Raises:
         ValueError: where the file can't be written.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
+    if not path.parent.is_dir():
+        raise ValueError(f"the results can't be written to {path}: there is no folder {path.parent}")
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         results.to_netcdf(partial, engine="h5netcdf")
@@ -124,7 +129,8 @@ def load(path: str | os.PathLike[str]) -> xr.Dataset:
     Raises:
         ValueError: where there is no such file, or another kind of file.
     """
-    if not Path(path).is_file():
+    path = Path(path).expanduser()
+    if not path.is_file():
         raise ValueError(f"there is no results file {path}")
     try:
         results = xr.load_dataset(path, engine="h5netcdf")
@@ -141,7 +147,8 @@ def parameters(results: xr.Dataset, which: str = "best", **labels: Any) -> Param
     Args:
         results: of a sweep with ``keep_parameters=True``.
         which: "best", at the best validation epoch, or "last".
-        labels: the run's place on each axis: ``learning_rate=0.1, seed=3``; an axis of one place needs none.
+        labels: the run's place on each axis, by the value of the axis or of a field that is zipped along it:
+            ``learning_rate=0.1, hidden=(32,), seed=3``. An axis of one place needs none.
 
     Raises:
         ValueError: where no parameters were kept, or the labels don't name one run.
@@ -152,17 +159,21 @@ def parameters(results: xr.Dataset, which: str = "best", **labels: Any) -> Param
     if which not in KEPT:
         raise ValueError(f"which is {which!r}, and must be best or last{nearest(which, KEPT)}")
     dims = results["status"].dims
+    run = results[[*names, "param_shapes"]].sel(kept=which)
     for name, value in labels.items():
-        if name not in dims:
-            raise ValueError(f"{name!r} is no axis of these results{nearest(name, map(str, dims))}")
-        places = results[name].values.tolist()
-        if value not in places:
-            raise ValueError(f"{name} is {value!r}, and must be one of {', '.join(map(repr, places))}")
-    run = results[[*names, "param_shapes"]].sel({"kept": which, **labels})
-    left = [dim for dim in dims if dim in run.dims and run.sizes[dim] > 1]
+        if name not in results.coords or not set(results[name].dims) <= set(dims):
+            known = [str(coord) for coord in results.coords if set(results[coord].dims) <= set(dims)]
+            raise ValueError(f"{name!r} is no axis of these results{nearest(name, known)}")
+        if name in run.coords and run[name].dims:
+            places = run[name].values.tolist()
+            (found,) = np.nonzero(run[name].values == _labels([value])[0])
+            if not found.size:
+                raise ValueError(f"{name} is {value!r}, and must be one of {', '.join(map(repr, places))}")
+            run = run.isel({run[name].dims[0]: found})
+    left = [dim for dim in dims if run.sizes[dim] > 1]
     if left:
         raise ValueError(f"more than one run is at {labels}: give {' and '.join(map(str, left))} too")
-    run = run.squeeze(drop=True)
+    run = run.squeeze(dims, drop=True)
     shapes = json.loads(str(run["param_shapes"].item()))
     return {
         layer: {
@@ -206,12 +217,13 @@ def _pad(array: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     return np.pad(array, missing, constant_values=np.nan)
 
 
-def _coordinates(axes: Sequence[Axis]) -> dict[str, Any]:
+def _coordinates(config: Config, axes: Sequence[Axis]) -> dict[str, Any]:
     """Numbers label their axis as numbers, everything else as text; zipped fields stand along their axis."""
+    base = flatten(dataclasses.asdict(config))
     coords: dict[str, Any] = {}
     for axis in axes:
         for field in axis.fields:
-            coords[field] = (axis.name, _labels([change.get(field) for change in axis.changes]))
+            coords[field] = (axis.name, _labels([change.get(field, base[field]) for change in axis.changes]))
         if axis.name not in coords:
             coords[axis.name] = np.arange(len(axis.changes))
     return coords
@@ -226,13 +238,15 @@ def _labels(values: Sequence[Any]) -> np.ndarray:
 
 def _provenance(
     config: Config,
+    data: Sequence[Dataset],
     axes: Sequence[Axis],
     devices: Sequence[jax.Device],
     wall_time: float,
 ) -> dict[str, Any]:
     packages = ("nnjax", "jax", "jaxlib", "flax", "optax", "numpy", "xarray")
     return {
-        "config": _configuration(config, axes),
+        "config": _configuration(config, data, axes),
+        "data": "; ".join(dict.fromkeys(map(str, data))),
         "versions": json.dumps({name: _version(name) for name in packages}),
         "device": f"{len(devices)} × {devices[0].platform} ({devices[0].device_kind})",
         "git_revision": _git_revision(),
@@ -241,9 +255,14 @@ def _provenance(
     }
 
 
-def _configuration(config: Config, axes: Sequence[Axis]) -> str:
-    """The sweep as a YAML file that ``nnjax sweep --config`` takes: every field, and the axes."""
+def _configuration(config: Config, data: Sequence[Dataset], axes: Sequence[Axis]) -> str:
+    """The sweep as a YAML file that ``nnjax sweep --config`` takes: every field, and the axes.
+
+    A data set of one's own can't be named in a file, so nothing is said of it there.
+    """
     words = dataclasses.asdict(config) | ({"axes": describe_axes(axes)} if axes else {})
+    if any(dataset.config is None for dataset in data):
+        del words["data"]
     return yaml.safe_dump(_plain(words), sort_keys=False, allow_unicode=True)
 
 

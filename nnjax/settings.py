@@ -7,9 +7,13 @@ from typing import Any, TypeAlias
 
 from nnjax.config import Config, field_names, nearest, replace
 
-Axes: TypeAlias = Mapping[str, Iterable[Any]] | Sequence[Mapping[str, Any]]
+Axes: TypeAlias = Mapping[Any, Iterable[Any]] | Sequence[Mapping[str, Any]]
 """``{"learning_rate": [1, 0.1], "hidden": [(32,), (128,)]}`` is a product. A name that joins several fields,
-``{"learning_rate,momentum": [(0.1, 0.0), (0.01, 0.9)]}``, zips them. A list of dicts names each setting."""
+``{"learning_rate,momentum": [(0.1, 0.0), (0.01, 0.9)]}``, or a tuple of names, zips them. A list of dicts names
+each setting."""
+
+SEEDS = ("init_seed", "data_seed")
+"""The fields that can be crossed in place of the runs' seeds."""
 
 SETTING = "setting"
 """The axis of an explicit list of settings."""
@@ -39,8 +43,10 @@ def parse_axes(axes: Axes | None) -> list[Axis]:
         return []
     if isinstance(axes, Mapping):
         parsed = [_parse_axis(name, values) for name, values in axes.items()]
-    else:
+    elif isinstance(axes, list | tuple):
         parsed = [_parse_settings(axes)]
+    else:
+        raise ValueError(f"axes is {axes!r}, and must be a mapping of fields to values, or a list of settings")
     seen: set[str] = set()
     for axis in parsed:
         for field in axis.fields:
@@ -48,6 +54,8 @@ def parse_axes(axes: Axes | None) -> list[Axis]:
             if field in seen:
                 raise ValueError(f"{field} is on two axes of the sweep, and may be on one")
             seen.add(field)
+            if field in SEEDS and any(change.get(field, 0) is None for change in axis.changes):
+                raise ValueError(f"{field} is None on an axis of the sweep, and must be a whole number there")
     return parsed
 
 
@@ -87,13 +95,17 @@ def _parse_settings(settings: Sequence[Mapping[str, Any]]) -> Axis:
     return Axis(SETTING, tuple(dict(setting) for setting in settings))
 
 
-def _parse_axis(name: str, values: Iterable[Any]) -> Axis:
+def _parse_axis(name: str | tuple[str, ...], values: Iterable[Any]) -> Axis:
+    name = name if isinstance(name, str) else ",".join(map(str, name))
+    values = values.tolist() if hasattr(values, "tolist") else values
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise ValueError(f"the axis {name} is {values!r}, and must be a list of values")
-    values = list(values)
+    values = [value.tolist() if hasattr(value, "tolist") else value for value in values]
     if not values:
         raise ValueError(f"the axis {name} is empty, and must list at least one value")
     fields = [field.strip() for field in name.split(",")]
+    if len(set(fields)) != len(fields):
+        raise ValueError(f"the axis {name} names a field twice")
     if len(fields) == 1:
         changes = [{name: value} for value in values]
     else:

@@ -1,6 +1,7 @@
 """Many runs side by side: settings × seeds, split into groups of one compiled training program each."""
 
 import dataclasses
+import math
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -17,7 +18,7 @@ from nnjax.config import Config, parse_init
 from nnjax.data import Dataset, load_data
 from nnjax.models import param_shapes
 from nnjax.placement import Grid, RunInputs
-from nnjax.settings import Axes, Axis, expand, parse_axes
+from nnjax.settings import SEEDS, Axes, Axis, expand, parse_axes
 from nnjax.structure import Structure, hyperparameters
 from nnjax.train import EpochMetrics, RunState, Splits, TestMetrics
 from nnjax.types import Params
@@ -92,10 +93,11 @@ class Plan:
         return sum(len(group.runs) for group in self.groups)
 
     def __str__(self) -> str:
-        seeds = f" × {_count(len(self.seeds), 'seed')}" if self.seeds else ""
+        of_seeds = [len(axis.changes) for axis in self.axes if set(axis.fields) <= set(SEEDS)]
+        seeds = math.prod([*of_seeds, len(self.seeds or (0,))])
         devices = placement.devices()
         lines = [
-            f"{_count(len(self.settings), 'setting')}{seeds} = {_count(self.runs, 'run')} in "
+            f"{_count(self.runs // seeds, 'setting')} × {_count(seeds, 'seed')} = {_count(self.runs, 'run')} in "
             f"{_count(len(self.groups), 'group')}, so {_count(len(self.groups), 'compilation')} of a training "
             f"program, on {_count(len(devices), f'{devices[0].device_kind} device')}"
         ]
@@ -124,14 +126,26 @@ def plan(
     Raises:
         ValueError: for axes or values that can't be, or a batch larger than the training data.
     """
+    if not isinstance(config, Config):
+        raise ValueError(f"the configuration is {_kind(config)}, and must be a nnjax.Config")
+    if data is not None and not isinstance(data, Dataset):
+        raise ValueError(f"data is {_kind(data)}, and must be a nnjax.Dataset, as nnjax.load_data returns it")
     if seeds is not None:
-        config = dataclasses.replace(config, seeds=seeds if isinstance(seeds, int) else tuple(seeds))
+        seeds = tuple(seeds) if isinstance(seeds, Iterable) else seeds
+        config = dataclasses.replace(config, seeds=seeds)
     parsed = parse_axes(axes)
     if data is not None and any(field.startswith("data.") for axis in parsed for field in axis.fields):
         raise ValueError("data.… is an axis of the sweep, and data is given as well: leave out one of them")
+    if data is not None and data.config is not None:
+        config = dataclasses.replace(config, data=data.config)
     settings = expand(config, parsed)
-    crossed = all(None not in (setting.init_seed, setting.data_seed) for setting in settings)
-    places = None if crossed else config.seed_values()
+    crossed = {None not in (setting.init_seed, setting.data_seed) for setting in settings}
+    if len(crossed) > 1:
+        raise ValueError(
+            "some settings fix both init_seed and data_seed, so that their runs would all be the same, and others "
+            "don't: fix both in all settings or in none"
+        )
+    places = None if crossed == {True} else config.seed_values()
     runs = [
         Run(
             number,
@@ -191,6 +205,7 @@ def run_plan(todo: Plan, *, keep_parameters: bool = False, progress: bool | None
             outcomes.append(train_group(group, keep_parameters=keep_parameters, on_epoch=bar.update))
     return results.label(
         config=todo.config,
+        data=[group.data for group in todo.groups],
         axes=todo.axes,
         seeds=todo.seeds,
         runs=[(run.setting, run.place) for group in todo.groups for run in group.runs],
@@ -252,12 +267,13 @@ def _outcome(
 
 
 def _inputs(group: Group) -> RunInputs:
+    kinds = group.init_kinds
     rows = []
     for run in group.runs:
         kind, numbers = parse_init(run.config.init)
         row: dict[str, Any] = {
             "hyper": hyperparameters(run.config, len(group.data.train.y)),
-            "init_kind": np.int32(group.init_kinds.index(kind)),
+            "init_kind": np.int32(kinds.index(kind)),
             "init_numbers": np.array((*numbers, 0, 0)[:2], np.float32),
             "init_seed": np.uint32(run.init_seed),
             "data_seed": np.uint32(run.data_seed),
@@ -289,6 +305,10 @@ def _group(runs: Sequence[Run], data: Dataset | None) -> list[Group]:
     return [Group(structures[key], key[1], data or loaded[key[2]], tuple(part)) for key, part in parts.items()]
 
 
+def _kind(value: object) -> str:
+    return f"a {type(value).__name__}"
+
+
 def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
@@ -298,4 +318,4 @@ def _size(count: float) -> str:
         if count < 1000:
             return f"{count:.3g} {unit}"
         count /= 1000
-    return f"{count:.3g} GB"
+    return f"{count:,.3g} GB" if count < 1000 else f"{count:,.0f} GB"

@@ -66,7 +66,7 @@ class Norms(NamedTuple):
     """How far a step goes, over all parameters."""
 
     grad_norm: Float[Array, ""]  # ‖∇L‖₂
-    update_ratio: Float[Array, ""]  # ‖Δθ‖₂ / ‖θ‖₂
+    update_ratio: Float[Array, ""]  # ‖Δθ‖₂ / ‖θ‖₂; 0 where θ is
 
 
 class StepMetrics(NamedTuple):
@@ -175,7 +175,8 @@ def train_step(
     updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
 
-    norms = Norms(optax.tree.norm(grads), optax.tree.norm(updates) / optax.tree.norm(state.params))
+    size, change = optax.tree.norm(state.params), optax.tree.norm(updates)
+    norms = Norms(optax.tree.norm(grads), jnp.where(size > 0, change / size, 0))
     metrics = StepMetrics(loss, correct, examples, norms)
     return TrainState(params, opt_state, state.step + 1), metrics
 

@@ -17,13 +17,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 import jax
+import numpy as np
 from jaxtyping import Array, Float, Int, Integer, PRNGKeyArray, UInt8
 
 Key: TypeAlias = PRNGKeyArray
 Params: TypeAlias = Mapping[str, Any]
 """A Flax parameter tree, ``{"Dense_0": {"kernel": [D, F], "bias": [F]}, …}``."""
 
-Scalar: TypeAlias = Float[Array, ""] | float
+Scalar: TypeAlias = Float[Array | np.ndarray, ""] | float
 Seed: TypeAlias = Integer[Array, ""] | int
 Dtype: TypeAlias = jax.typing.DTypeLike
 Activation: TypeAlias = Callable[[Array, Scalar], Array]

@@ -24,7 +24,7 @@ ALLOWED = {
     "train": {"structure", "data", "losses", "models", "optim", "types"},
     "placement": {"train", "structure", "data", "initializers", "models", "optim", "types"},
     "settings": {"config"},
-    "results": {"settings", "config", "types"},
+    "results": {"settings", "data", "config", "types"},
     "sweeps": {"placement", "results", "settings", "train", "structure", "data", "models", "config", "types"},
     "stats": {"config"},
     "plots": {"stats", "config"},
@@ -102,3 +102,9 @@ def test_importing_the_package_costs_nothing():
 
 def test_importing_the_engine_loads_nothing_that_it_does_not_need():
     assert not loaded_by("import nnjax.sweeps, nnjax.stats") & LAZY
+
+
+def test_modules_are_found_without_importing_them_first():
+    assert "nnjax.stats" in loaded_by("import nnjax; nnjax.stats")
+    with pytest.raises(subprocess.CalledProcessError):
+        loaded_by("import nnjax; nnjax.statistics")

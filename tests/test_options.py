@@ -211,3 +211,10 @@ def test_help_says_what_every_field_is_and_its_default(capsys):
     with pytest.raises(SystemExit):
         read("--help", takes_axes=False)
     assert "--axes" not in capsys.readouterr().out
+
+
+def test_a_folder_without_the_name_of_what_it_holds_is_refused():
+    with pytest.raises(ValueError, match=r"say with data\.name what the folder holds"):
+        read("--data.dir", "DIR")
+    assert read("--data.dir", "DIR", "--data.name", "mnist").config.data.dir == "DIR"
+    assert read("--data.dir", "DIR", "--axes.data.name", "[digits, mnist]").config.data.dir == "DIR"

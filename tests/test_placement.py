@@ -1,5 +1,6 @@
 import jax
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,21 +24,30 @@ def test_every_run_stands_on_the_grid_in_a_row_of_its_own_data_seed(data_seeds):
 
 
 @given(seeds)
-def test_the_split_axis_divides_evenly_and_no_device_is_left_without_work(data_seeds):
+def test_rows_divide_evenly_among_the_devices_and_none_is_left_without_work(data_seeds):
     grid = placement.arrange(data_seeds)
-    split = grid.runs.shape[0 if grid.layout.split_orders else 1]
-    assert split % len(grid.layout.devices) == 0
-    assert len(grid.layout.devices) == 1 or split >= 2
+    assert grid.runs.shape[0] % len(grid.layout.devices) == 0
+    assert len(grid.layout.devices) == min(2, len(data_seeds))
 
 
-def test_the_axis_with_fewer_rounds_is_split():
-    # Three seeds on two devices: two rounds of 4 settings when the seeds are split, three of 2 otherwise.
-    settings, three = 4, [0, 1, 2]
-    grid = placement.arrange([seed for seed in three for _ in range(settings)])
-    assert not grid.layout.split_orders
-    assert grid.runs.shape == (3, 4)
-    # One setting can't be split.
-    assert placement.arrange([0, 1, 2, 3]).layout.split_orders
+@given(seeds)
+def test_no_device_trains_more_runs_than_with_a_run_a_row(data_seeds):
+    grid = placement.arrange(data_seeds)
+    assert grid.runs.size // len(grid.layout.devices) <= -(-len(data_seeds) // len(grid.layout.devices))
+
+
+@pytest.mark.parametrize(
+    ("runs_of_each_seed", "shape"),
+    [
+        ([4, 4, 4], (6, 2)),  # 12 runs on two devices: six a device
+        ([4, 4, 4, 4], (4, 4)),  # the widest rows that do it
+        ([1] * 31 + [33], (64, 1)),  # one long order isn't filled up to by the others
+        ([32], (2, 16)),
+    ],
+)
+def test_an_order_takes_as_many_rows_as_the_devices_need(runs_of_each_seed, shape):
+    seeds = [seed for seed, runs in enumerate(runs_of_each_seed) for _ in range(runs)]
+    assert placement.arrange(seeds).runs.shape == shape
 
 
 @given(seeds)
@@ -46,7 +56,7 @@ def test_what_is_put_on_the_grid_comes_back_in_order(data_seeds):
     tree = {"a": np.arange(len(data_seeds)), "b": np.arange(3.0 * len(data_seeds)).reshape(-1, 3)}
     placed = placement.put_runs(grid, tree)
     assert placed["a"].sharding.is_equivalent_to(
-        jax.NamedSharding(grid.layout.mesh, grid.layout.grid_spec), placed["a"].ndim
+        jax.NamedSharding(grid.layout.mesh, placement.ROWS), placed["a"].ndim
     )
     for name, back in placement.get_runs(grid, placed).items():
         np.testing.assert_array_equal(back, tree[name])

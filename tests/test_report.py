@@ -244,7 +244,7 @@ def test_page_escapes_what_it_quotes() -> None:
 def test_page_without_provenance_says_so() -> None:
     results = make_results()
     results.attrs.clear()
-    assert report.page(results, title="", question="").count("<dd>not recorded</dd>") == 4
+    assert report.page(results, title="", question="").count("<dd>not recorded</dd>") == 5
 
 
 def test_page_marks_the_best_row_in_words() -> None:

@@ -119,3 +119,43 @@ def test_a_save_that_fails_leaves_the_old_file_and_no_other(kept, tmp_path, monk
         results_module.save(kept, tmp_path / "results.nc")
     assert (tmp_path / "results.nc").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["results.nc"]
+
+
+def test_runs_are_found_by_values_that_are_no_numbers_and_by_zipped_fields():
+    axes = {("learning_rate", "hidden"): [(0.1, (3,)), (1, (4, 5))]}
+    got = nnjax.sweep(SMALL, axes=axes, seeds=2, keep_parameters=True)
+    for labels in ({"hidden": (4, 5)}, {"hidden": [4, 5]}, {"hidden": "(4, 5)"}, {"learning_rate": 1}):
+        assert nnjax.parameters(got, seed=1, **labels)["Dense_1"]["kernel"].shape == (4, 5)
+    with pytest.raises(ValueError, match=r"hidden is .*, and must be one of"):
+        nnjax.parameters(got, seed=1, hidden=(6,))
+
+
+def test_a_missing_folder_and_the_home_folder(kept, tmp_path, monkeypatch):
+    with pytest.raises(ValueError, match="there is no folder"):
+        nnjax.save_results(kept, tmp_path / "no" / "results.nc")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    nnjax.save_results(kept, "~/results.nc")
+    assert (tmp_path / "results.nc").is_file()
+    xr.testing.assert_identical(nnjax.load_results("~/results.nc"), kept)
+
+
+def test_a_layer_of_one_feature_comes_back_with_its_axes():
+    got = nnjax.sweep(Config(hidden=(1,), epochs=1), seeds=2, keep_parameters=True)
+    assert nnjax.parameters(got, seed=1)["Dense_0"]["kernel"].shape == (64, 1)
+
+
+def test_the_data_that_was_trained_on_is_recorded_not_the_one_that_the_configuration_names():
+    digits = nnjax.load_data("digits", valid_fraction=0.4)
+    got = nnjax.sweep(Config(hidden=(2,), epochs=1), digits, seeds=1)
+    assert yaml.safe_load(got.attrs["config"])["data"]["valid_fraction"] == 0.4
+    assert got.attrs["data"].startswith("digits: 863, 575, 359 examples")
+
+    mine = nnjax.Dataset("mine", digits.train, digits.valid, digits.test, classes=10, scale=16.0)
+    got = nnjax.sweep(Config(hidden=(2,), epochs=1), mine, seeds=1)
+    assert "data" not in yaml.safe_load(got.attrs["config"])
+    assert got.attrs["data"].startswith("mine: 863")
+
+
+def test_losses_of_several_kinds_share_no_unit():
+    assert "units" not in nnjax.sweep(SMALL, axes={"loss": ["mse", "cross_entropy"]}, seeds=1).valid_loss.attrs
+    assert nnjax.sweep(SMALL, seeds=1).valid_loss.attrs["units"] == "nat"

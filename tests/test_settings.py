@@ -86,6 +86,8 @@ def test_a_product_holds_every_combination_once(axes):
         ({"learning_rate": [1], "learning_rate,momentum": [(1, 0)]}, "learning_rate is on two axes"),
         ({"learning_rate,momentum": [(1, 0), (1, 0, 0)]}, r"holds \(1, 0, 0\), and zips 2 values"),
         ({"learning_rate,momentum": [1, 2]}, "zips 2 values"),
+        ({"learning_rate,learning_rate": [(1, 2)]}, "names a field twice"),
+        ({"data_seed": [None, 0]}, "data_seed is None on an axis"),
         ({"seeds": [1, 2]}, "seeds are no axis"),
         ({"seed": [1, 2]}, "seeds are no axis"),
         ([{"learning_rate": 1}, {"learning_rate": 1}], "holds .* twice"),
@@ -97,3 +99,11 @@ def test_a_product_holds_every_combination_once(axes):
 def test_impossible_axes_get_a_sentence(axes, words):
     with pytest.raises(ValueError, match=words):
         settings(axes)
+
+
+def test_a_tuple_of_names_zips_as_a_joined_name_does():
+    values = [(1, 0), (0.1, 0.9)]
+    assert settings({("learning_rate", "momentum"): values}) == settings({"learning_rate,momentum": values})
+    assert settings({("learning_rate", "momentum"): np.array(values)}) == settings(
+        {"learning_rate,momentum": values}
+    )

@@ -281,3 +281,50 @@ def test_bytes_and_floats_train_alike():
         nnjax.sweep(config, dataset(bytes_), seeds=2),
         nnjax.sweep(config, dataset(bytes_.astype(np.float32)), seeds=2),
     )
+
+
+def test_one_run_with_both_seeds_fixed_has_no_dimension_but_epoch(digits):
+    got = nnjax.sweep(nnjax.config.replace(SMALL, {"init_seed": 1, "data_seed": 2}), digits)
+    assert got.valid_loss.dims == ("epoch",)
+    assert got.test_accuracy.dims == ()
+    crossed = nnjax.sweep(SMALL, digits, {"init_seed": [1], "data_seed": [2]})
+    np.testing.assert_array_equal(got.valid_loss, crossed.valid_loss.squeeze())
+
+
+def test_crossed_seeds_are_counted_as_seeds(digits):
+    axes = {"init_seed": [0, 1], "data_seed": [0, 1, 2], "learning_rate": [1, 0.1]}
+    assert str(nnjax.plan(SMALL, digits, axes)).startswith("2 settings × 6 seeds = 12 runs in 1 group")
+
+
+def test_a_field_that_a_listed_setting_leaves_out_is_labelled_by_its_default(digits):
+    got = nnjax.sweep(SMALL, digits, [{"learning_rate": 1.0}, {"momentum": 0.9}], seeds=1)
+    assert list(got.learning_rate.values) == [1.0, SMALL.learning_rate]
+    assert list(got.momentum.values) == [0.0, 0.9]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((SMALL, "digits"), "data is a str, and must be a nnjax.Dataset"),
+        ((SMALL, {"learning_rate": [1]}), "data is a dict"),
+        (({"epochs": 1},), "the configuration is a dict, and must be a nnjax.Config"),
+    ],
+)
+def test_arguments_of_the_wrong_kind_get_a_sentence(arguments, words):
+    with pytest.raises(ValueError, match=words):
+        nnjax.plan(*arguments)
+
+
+def test_a_number_of_seeds_that_is_not_whole_gets_a_sentence(digits):
+    with pytest.raises(ValueError, match=r"seeds is 2\.0, and must be a whole number"):
+        nnjax.plan(SMALL, digits, seeds=2.0)
+
+
+def test_weights_of_zero_have_an_update_ratio_that_is_finite(digits):
+    got = nnjax.sweep(Config(model="softmax_regression", init="zeros", epochs=1), digits, seeds=1)
+    assert np.isfinite(got.update_ratio).all()
+
+
+def test_copies_of_one_run_are_not_counted_as_many(digits):
+    with pytest.raises(ValueError, match="fix both in all settings or in none"):
+        nnjax.plan(SMALL, digits, [{"init_seed": 0, "data_seed": 0}, {"learning_rate": 1}], seeds=8)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Integer, UInt8
 
+from nnjax.config import DataConfig
 from nnjax.types import Examples
 
 IMAGE_CLASSES = 10
@@ -31,14 +32,26 @@ class Dataset:
     """C, how many classes there are."""
     scale: float
     """The largest value an input can take: 255 for images, 16 for digits."""
+    config: DataConfig | None = None
+    """What `load_data` loaded it by; None for a data set of one's own."""
+
+    def __str__(self) -> str:
+        counts = ", ".join(str(len(split.y)) for split in (self.train, self.valid, self.test))
+        return (
+            f"{self.name}: {counts} examples for training, validation, test; "
+            f"{self.inputs} inputs, {self.classes} classes"
+        )
 
     def __post_init__(self) -> None:
         if self.classes < 1:
             raise ValueError(f"{self.name} has {self.classes} classes, and must have at least 1")
         if not 0 < self.scale < np.inf:
             raise ValueError(f"the scale of {self.name} is {self.scale}, and must be positive and finite")
-        for split in ("train", "valid", "test"):
-            x, y = map(np.asarray, getattr(self, split))
+        splits = ("train", "valid", "test")
+        for split in splits:
+            object.__setattr__(self, split, Examples(*map(np.asarray, getattr(self, split))))
+        for split in splits:
+            x, y = getattr(self, split)
             where = f"the {split} split of {self.name}"
             _check_shapes(x, y, where)
             if x.shape[1] != self.inputs:

@@ -54,10 +54,12 @@ def load_data(
     """
     folder = os.fspath(dir) if isinstance(dir, os.PathLike) else dir
     # The configuration refuses what can't be right, so that there is one source of the words and ranges.
-    DataConfig(cast(DataName, name), folder, cast(DataSource, source), valid_fraction, split_seed)
+    config = DataConfig(cast(DataName, name), folder, cast(DataSource, source), valid_fraction, split_seed)
     if name == "digits":
         train, test = digits.read()
-        return Dataset(name, *split_train(train, valid_fraction, split_seed), test, classes=10, scale=16.0)
+        return Dataset(
+            name, *split_train(train, valid_fraction, split_seed), test, classes=10, scale=16.0, config=config
+        )
     try:
         source, files = _find(name, folder, source)
         entry = cache.Entry.of(name, source, files)
@@ -66,7 +68,7 @@ def load_data(
     except OSError as error:
         raise ValueError(f"{error.filename or folder} can't be read: {error.strerror or error}") from error
     parts = split_train(train, valid_fraction, split_seed)
-    data = Dataset(name, *parts, test, classes=IMAGE_CLASSES, scale=255.0)
+    data = Dataset(name, *parts, test, classes=IMAGE_CLASSES, scale=255.0, config=config)
     if cached is None:
         # Only now: what the data set refuses must not come back from the cache.
         entry.store(train, test)
