@@ -40,6 +40,13 @@ hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, data
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") == "true" else "here")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def forget_compiled_programs() -> Iterator[None]:
+    """After each file: thousands of compiled programs take gigabytes, and in the end all memory maps."""
+    yield
+    jax.clear_caches()
+
+
 @pytest.fixture(autouse=True)
 def cache_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder that stands for the user's cache in every test."""
