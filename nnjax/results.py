@@ -12,7 +12,7 @@ import importlib.metadata
 import json
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +91,7 @@ def label(
     variables["status"] = (dims, np.where(diverged > 0, "diverged", "finished"))
     variables["diverged_epoch"] = (dims, diverged)
     if outcomes[0].best_params is not None:
-        variables |= _parameter_variables(dims, outcomes, gather)
+        variables |= _parameter_variables(dims, shape, flat.tolist(), outcomes)
 
     coords = _coordinates(config, axes) | {"epoch": np.arange(1, longest + 1)}
     if seeds:
@@ -184,32 +184,41 @@ def parameters(results: xr.Dataset, which: str = "best", **labels: Any) -> Param
     }
 
 
-def _parameter_variables(dims: list[str], outcomes: Sequence[Any], gather: Any) -> dict[str, Any]:
+def _parameter_variables(
+    dims: Sequence[str], shape: Sequence[int], places: Sequence[int], outcomes: Sequence[Any]
+) -> dict[str, Any]:
     """One variable for each leaf of the tree; smaller networks of a sweep are filled up with NaN."""
     sizes: dict[str, tuple[int, ...]] = {}
-    trees = []
     for outcome in outcomes:
-        tree = {
-            f"{layer}.{leaf}": np.stack([outcome.best_params[layer][leaf], outcome.last_params[layer][leaf]])
-            for layer, leaves in outcome.best_params.items()
-            for leaf in leaves
-        }
-        trees.append(tree)
-        for name, array in tree.items():
-            sizes[name] = tuple(np.maximum(sizes.get(name, array.shape), array.shape))
-    variables: dict[str, Any] = {}
-    for name, size in sizes.items():
-        empty = np.full((len(KEPT),) + (0,) * (len(size) - 1), np.nan, np.float32)
-        values = gather([_pad(tree.get(name, empty), size) for tree in trees])
-        inner = [f"{name}.{axis}" for axis in range(len(size) - 1)]
-        variables[PARAMS + name] = ([*dims, "kept", *inner], values)
-    shapes = [
-        jax.tree.map(lambda leaf: list(leaf.shape), outcome.best_params, is_leaf=lambda x: hasattr(x, "shape"))
-        for outcome in outcomes
-    ]
-    variables["param_shapes"] = (dims, gather([np.array(json.dumps(shape)) for shape in shapes]))
+        for name, leaf in _leaves(outcome.best_params):
+            sizes[name] = tuple(np.maximum(sizes.get(name, leaf.shape), leaf.shape))
+    # Written run by run into arrays of their full size: these can be most of the memory there is.
+    arrays = {name: np.full((len(places), 2, *size), np.nan, np.float32) for name, size in sizes.items()}
+    shapes = np.empty(len(places), object)
+    for place, outcome in zip(places, outcomes, strict=True):
+        for kept, tree in enumerate((outcome.best_params, outcome.last_params)):
+            for name, leaf in _leaves(tree):
+                corner: Any = (place, kept, *map(slice, leaf.shape))
+                arrays[name][corner] = leaf
+        shapes[place] = json.dumps(
+            {name: {leaf: array.shape for leaf, array in layer.items()} for name, layer in tree.items()}
+        )
+    variables: dict[str, Any] = {
+        PARAMS + name: (
+            [*dims, "kept", *(f"{name}.{axis}" for axis in range(len(sizes[name])))],
+            array.reshape((*shape, *array.shape[1:])),
+        )
+        for name, array in arrays.items()
+    }
+    variables["param_shapes"] = (dims, shapes.astype(str).reshape(tuple(shape)))
     variables["kept"] = ("kept", np.array(KEPT))
     return variables
+
+
+def _leaves(params: Params) -> Iterator[tuple[str, np.ndarray]]:
+    for layer, leaves in params.items():
+        for leaf, array in leaves.items():
+            yield f"{layer}.{leaf}", array
 
 
 def _pad(array: np.ndarray, shape: Sequence[int]) -> np.ndarray:
