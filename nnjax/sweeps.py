@@ -93,7 +93,7 @@ class Plan:
         return sum(len(group.runs) for group in self.groups)
 
     def __str__(self) -> str:
-        of_seeds = [len(axis.changes) for axis in self.axes if set(axis.fields) <= set(SEEDS)]
+        of_seeds = [len(axis.changes) for axis in self.axes if set(axis.name.split(",")) <= set(SEEDS)]
         seeds = math.prod([*of_seeds, len(self.seeds or (0,))])
         devices = placement.devices()
         lines = [
