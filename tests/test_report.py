@@ -251,3 +251,15 @@ def test_page_marks_the_best_row_in_words() -> None:
     text = report.page(make_results(RATES), title="", question="")
     (row,) = re.findall(r'<tr class="best">.*', text)
     assert "<strong>best</strong>" in row
+
+
+def test_conclusion_says_when_the_best_by_validation_is_behind_on_the_test_set() -> None:
+    behind = report.conclusion(with_accuracies([[0.9, 0.9], [0.8, 0.8]], [[0.5, 0.51], [0.6, 0.6]]))
+    assert behind.endswith("On the test set it is behind.")
+    ahead = report.conclusion(with_accuracies([[0.9, 0.9], [0.8, 0.8]], [[0.6, 0.6], [0.5, 0.51]]))
+    assert "behind" not in ahead
+
+
+def test_conclusion_has_no_negative_zero() -> None:
+    same = report.conclusion(with_accuracies([[0.9, 0.9], [0.8, 0.8]], [[0.5, 0.6], [0.500001, 0.600001]]))
+    assert "is 0.00 percentage points" in same
