@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nnjax.config import Config, nearest
+from nnjax.config import SEED_FIELDS, Config, nearest
 from nnjax.options import Options, read_options
 from nnjax.settings import Axes, parse_axes
 
@@ -128,7 +128,7 @@ def _command(argv: Sequence[str]) -> None:
         )
         model, data = options.config.model, options.config.data.name
         fields = [field for axis in parse_axes(options.axes) for field in axis.fields]
-        varied = ", ".join(field for field in fields if field not in ("init_seed", "data_seed"))
+        varied = ", ".join(field for field in fields if field not in SEED_FIELDS)
         if varied:
             run(options, title=f"{model} on {data}: {varied}", question="Which setting is best?")
         else:

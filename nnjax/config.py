@@ -38,6 +38,9 @@ INITS: dict[str, tuple[float, ...]] = {
 }
 """The kinds of initialisation, each with the numbers it takes and their defaults."""
 
+SEED_FIELDS = ("init_seed", "data_seed")
+"""The fields that can be crossed in place of the runs' seeds."""
+
 
 @dataclass(frozen=True)
 class DataConfig:
@@ -127,6 +130,11 @@ class Config:
         check_types(self)
         _check_numbers(self)
         _check_combinations(self)
+
+    @property
+    def num_layers(self) -> int:
+        """L, the layers with weights."""
+        return len(self.hidden) + 1 if self.model == "mlp" else 1
 
     def seed_values(self) -> tuple[int, ...]:
         """The seeds of the runs: 0 … n−1 for a number n, else as they are listed."""
@@ -246,7 +254,7 @@ def _check_numbers(config: Config) -> None:
 
 
 def _check_combinations(config: Config) -> None:
-    layers = len(config.hidden) + 1 if config.model == "mlp" else 1
+    layers = config.num_layers
     if config.layer_rates and len(config.layer_rates) != layers:
         raise ValueError(
             f"layer_rates has {len(config.layer_rates)} factors, and the network has {layers} layers with weights"

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from nnjax.types import Key, Params
+from nnjax.types import Key, Params, layer_names
 
 Draw = Callable[[Key, tuple[int, int], Float[Array, " n"]], Float[Array, "D F"]]
 Outputs = Callable[[Params], Mapping[str, Float[Array, "B F"]]]
@@ -38,7 +38,7 @@ def initialize(
     """
     if kind == "lsuv" and outputs is None:
         raise ValueError("init lsuv sees data: it needs the layers' outputs on a batch")
-    names = sorted(shapes, key=lambda name: int(name.rsplit("_", 1)[1]))
+    names = layer_names(shapes)
     params = {}
     for name, layer_key in zip(names, jax.random.split(key, len(names)), strict=True):
         params[name] = {

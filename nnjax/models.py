@@ -78,11 +78,6 @@ def param_shapes(model: Network, inputs: int, dtype: Dtype = jnp.float32) -> Par
     return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, dtype), shapes["params"])
 
 
-def layer_names(params: Params) -> list[str]:
-    """The layers with weights from the input to the output: Dense_0, Dense_1, …"""
-    return sorted(params, key=lambda name: int(name.rsplit("_", 1)[1]))
-
-
 def layer_outputs(
     model: Network, params: Params, x: Float[Array, "B D"], slope: Scalar = 1.0
 ) -> dict[str, Float[Array, "B F"]]:

@@ -5,15 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from nnjax.config import Config, field_names, nearest, replace
+from nnjax.config import SEED_FIELDS, Config, field_names, nearest, replace
 
 Axes: TypeAlias = Mapping[Any, Iterable[Any]] | Sequence[Mapping[str, Any]]
 """``{"learning_rate": [1, 0.1], "hidden": [(32,), (128,)]}`` is a product. A name that joins several fields,
 ``{"learning_rate,momentum": [(0.1, 0.0), (0.01, 0.9)]}``, or a tuple of names, zips them. A list of dicts names
 each setting."""
-
-SEEDS = ("init_seed", "data_seed")
-"""The fields that can be crossed in place of the runs' seeds."""
 
 SETTING = "setting"
 """The axis of an explicit list of settings."""
@@ -54,7 +51,7 @@ def parse_axes(axes: Axes | None) -> list[Axis]:
             if field in seen:
                 raise ValueError(f"{field} is on two axes of the sweep, and may be on one")
             seen.add(field)
-            if field in SEEDS and any(change.get(field, 0) is None for change in axis.changes):
+            if field in SEED_FIELDS and any(change.get(field, 0) is None for change in axis.changes):
                 raise ValueError(f"{field} is None on an axis of the sweep, and must be a whole number there")
     return parsed
 

@@ -12,9 +12,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from nnjax.config import choice, nearest
+from nnjax.config import SEED_FIELDS, choice, nearest
 
-SEEDS = ("seed", "init_seed", "data_seed")
+SEEDS = ("seed", *SEED_FIELDS)
 """The dimensions of a labelled result that count runs; the others are axes of the sweep, and ``epoch``."""
 
 METRICS = (

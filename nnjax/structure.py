@@ -72,10 +72,9 @@ class Structure:
 def hyperparameters(config: Config, examples: int, dtype: Dtype = np.float32) -> Hyperparameters:
     """The numbers of a setting that trains on N examples, as NumPy arrays of one dtype."""
     steps = num_batches(examples, config.batch_size)
-    layers = len(config.hidden) + 1 if config.model == "mlp" else 1
     numbers: dict[str, Any] = {
         "learning_rate": config.learning_rate,
-        "layer_rates": config.layer_rates or (1.0,) * layers,
+        "layer_rates": config.layer_rates or (1.0,) * config.num_layers,
         "weight_decay": config.weight_decay,
         "momentum": config.momentum,
         "schedule_end": config.schedule_end,

@@ -14,11 +14,11 @@ import xarray as xr
 from tqdm import tqdm
 
 from nnjax import placement, results
-from nnjax.config import Config, parse_init
+from nnjax.config import SEED_FIELDS, Config, parse_init
 from nnjax.data import Dataset, load_data
 from nnjax.models import param_shapes
 from nnjax.placement import Grid, RunInputs
-from nnjax.settings import SEEDS, Axes, Axis, expand, parse_axes
+from nnjax.settings import Axes, Axis, expand, parse_axes
 from nnjax.structure import Structure, hyperparameters
 from nnjax.train import EpochMetrics, RunState, Splits, TestMetrics
 from nnjax.types import Params
@@ -93,7 +93,7 @@ class Plan:
         return sum(len(group.runs) for group in self.groups)
 
     def __str__(self) -> str:
-        of_seeds = [len(axis.changes) for axis in self.axes if set(axis.name.split(",")) <= set(SEEDS)]
+        of_seeds = [len(axis.changes) for axis in self.axes if set(axis.name.split(",")) <= set(SEED_FIELDS)]
         seeds = math.prod([*of_seeds, len(self.seeds or (0,))])
         devices = placement.devices()
         lines = [
@@ -241,7 +241,7 @@ def train_group(
     layout, data = grid.layout, group.data
     scale: Any = np.float32(data.scale)
     splits = placement.put_everywhere(layout, Splits(data.train, data.valid, scale))
-    inputs = placement.put_runs(grid, _inputs(group))
+    inputs = placement.put_runs(grid, run_inputs(group))
 
     state = placement.start_program(group.structure, group.init_kinds, layout)(inputs, splits)
     train = placement.epoch_program(group.structure, group.batch_size, layout)
@@ -266,7 +266,8 @@ def _outcome(
     )
 
 
-def _inputs(group: Group) -> RunInputs:
+def run_inputs(group: Group) -> RunInputs:
+    """What distinguishes the runs of a group, as host arrays [R, …]."""
     kinds = group.init_kinds
     rows = []
     for run in group.runs:

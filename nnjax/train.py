@@ -14,10 +14,9 @@ from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from nnjax.data.order import num_batches
 from nnjax.losses import LOSSES, accuracy
-from nnjax.models import layer_names
 from nnjax.optim import Hyperparameters, schedule_factor, transformation
 from nnjax.structure import Structure
-from nnjax.types import Examples, Key, Params, Seed
+from nnjax.types import Examples, Key, Params, Seed, layer_names
 
 NORM_EVERY = 32
 """Steps between two measurements of the norms of gradient and update; at every step they cost a sixth of it."""

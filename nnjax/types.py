@@ -31,6 +31,11 @@ Activation: TypeAlias = Callable[[Array, Scalar], Array]
 """``(x, slope) -> y``, elementwise; only some activations look at the slope."""
 
 
+def layer_names(params: Params) -> list[str]:
+    """The layers with weights from the input to the output: Dense_0, Dense_1, …"""
+    return sorted(params, key=lambda name: int(name.rsplit("_", 1)[1]))
+
+
 class Examples(NamedTuple):
     """Labelled examples: inputs as they are stored (bytes where they are bytes) and class numbers."""
 

@@ -79,7 +79,7 @@ class Sweep:
         layout, data = self.grid.layout, group.data
         scale: Any = np.float32(data.scale)
         self.splits = placement.put_everywhere(layout, Splits(data.train, data.valid, scale))
-        self.inputs = placement.put_runs(self.grid, sweeps._inputs(group))
+        self.inputs = placement.put_runs(self.grid, sweeps.run_inputs(group))
         self.start = placement.start_program(group.structure, group.init_kinds, layout)
         self.train = placement.epoch_program(group.structure, group.batch_size, layout)
         self.restart()

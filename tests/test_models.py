@@ -12,7 +12,8 @@ import scipy.stats
 
 from nnjax.activations import ACTIVATIONS
 from nnjax.config import Config
-from nnjax.models import MLP, SoftmaxRegression, drop, layer_names, layer_outputs, param_shapes
+from nnjax.models import MLP, SoftmaxRegression, drop, layer_outputs, param_shapes
+from nnjax.types import layer_names
 
 pytestmark = pytest.mark.usefixtures("x64")
 
