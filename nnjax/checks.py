@@ -75,11 +75,13 @@ def check_range(
 
 
 def check_count(name: str, value: int) -> None:
-    """Refuse a count below 1, or above what the devices' integers hold.
+    """Refuse a count that is no whole number, below 1, or above what the devices' integers hold.
 
     Raises:
-        ValueError: naming the number and its bound.
+        ValueError: naming the value and what it must be.
     """
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError(f"{name} is {value!r}, and must be a whole number")
     check_range(name, value, least=1)
     check_range(name, value, most=2**31 - 1)
 

@@ -95,11 +95,15 @@ def run(options: Options, *, title: str, question: str) -> "xr.Dataset":
     with _sentences():
         with _folder(options) as folder:
             from nnjax import report, results, sweeps
+            from nnjax.data import cache
+            from nnjax.programs import keep_programs
 
-            plan = sweeps.plan(options.config, axes=options.axes)
+            plan = sweeps.plan(options.config, axes=options.axes, together=options.together)
             print(plan, flush=True)
             if options.dry_run:
                 raise SystemExit(0)
+            with contextlib.suppress(RuntimeError):  # the user has no home folder
+                keep_programs(cache.folder() / "programs")
             trained = sweeps.run_plan(plan)
             try:
                 answer = textwrap.fill(report.conclusion(trained), report.WIDTH)

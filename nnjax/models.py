@@ -4,7 +4,7 @@ Sizes are attributes and fix the program; numbers (the activation's slope, the d
 the call, so that a sweep over them doesn't compile again.
 """
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import flax.linen as nn
 import jax
@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from nnjax.activations import ACTIVATIONS
+from nnjax.products import product
 from nnjax.types import Dtype, Key, Params, Scalar
 
 Network: TypeAlias = nn.Module
@@ -28,7 +29,7 @@ class SoftmaxRegression(nn.Module):
         self, x: Float[Array, "*B D"], *, slope: Scalar = 1.0, dropout: Scalar | None = None
     ) -> Float[Array, "*B C"]:
         """The logits of inputs ``x``; slope and dropout have no place in this model."""
-        logits = nn.Dense(self.classes, use_bias=False)(x)
+        logits = nn.Dense(self.classes, use_bias=False, dot_general=_dot_general)(x)
         return nn.relu(logits) if self.relu_logits else logits
 
 
@@ -55,12 +56,12 @@ class MLP(nn.Module):
         """
         activate = ACTIVATIONS[self.activation]
         for layer, width in enumerate(self.hidden):
-            features = activate(nn.Dense(width)(x), slope)
+            features = activate(nn.Dense(width, dot_general=_dot_general)(x), slope)
             if dropout is not None:
                 features = drop(self.make_rng("dropout"), features, dropout)
             skip = self.residual and layer > 0 and x.shape == features.shape
             x = x + features if skip else features
-        return nn.Dense(self.classes)(x)
+        return nn.Dense(self.classes, dot_general=_dot_general)(x)
 
 
 def drop(key: Key, x: Float[Array, "*shape"], rate: Scalar) -> Float[Array, "*shape"]:
@@ -70,6 +71,11 @@ def drop(key: Key, x: Float[Array, "*shape"], rate: Scalar) -> Float[Array, "*sh
     """
     keep = 1 - jnp.asarray(rate, x.dtype)
     return jnp.where(jax.random.uniform(key, x.shape, x.dtype) < keep, x / keep, 0)
+
+
+def _dot_general(x: Array, w: Array, *_: Any, **__: Any) -> Array:
+    """What a Dense layer asks for: always the product over the last axis of x."""
+    return product(x, w)
 
 
 def param_shapes(model: Network, inputs: int, dtype: Dtype = jnp.float32) -> Params:

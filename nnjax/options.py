@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from nnjax.checks import check_count
 from nnjax.config import Config, DataConfig, field_names, flatten, nearest, replace
 from nnjax.files import read_file, read_yaml
 from nnjax.settings import Axes, parse_axes
@@ -36,6 +37,8 @@ class Options:
     """Replace the folder if it exists."""
     dry_run: bool = False
     """Print the plan and stop."""
+    together: int | None = None
+    """Runs that a device trains at a time; None leaves it to `nnjax.placement.arrange`."""
 
 
 def read_options(
@@ -78,6 +81,9 @@ def read_options(
 
     output = flags.pop("output", defaults.output)
     overwrite, dry_run = (_read_switch(name, flags.pop(name, "false")) for name in ("overwrite", "dry-run"))
+    together = read_flag("together", flags.pop("together")) if "together" in flags else defaults.together
+    if together is not None:
+        check_count("--together", together)
     in_flags = flatten({name: read_flag(name, text) for name, text in flags.items()})
     varied = {field for axis in parse_axes(axes) for field in axis.fields}
     for name in sorted(in_flags.keys() & varied):
@@ -91,7 +97,8 @@ def read_options(
             f"data.dir is {config.data.dir!r}, and data.name is 'digits', which is read from no folder: "
             "say with data.name what the folder holds"
         )
-    return Options(config, axes, None if output is None else Path(output).expanduser(), overwrite, dry_run)
+    folder = None if output is None else Path(output).expanduser()
+    return Options(config, axes, folder, overwrite, dry_run, together)
 
 
 def read_flag(name: str, text: str) -> Any:
@@ -141,6 +148,9 @@ def _parser(defaults: Options, program: str, description: str, takes_axes: bool)
     )
     switch("overwrite", "replace the folder of --output, once the new one is complete")
     switch("dry-run", "print the plan and stop")
+    parser.add_argument(
+        "--together", metavar="N", help="runs that a device trains at a time, instead of as many as are fast"
+    )
     for cls, prefix, values in ((Config, "", defaults.config), (DataConfig, "data.", defaults.config.data)):
         group = parser.add_argument_group((inspect.getdoc(cls) or "").rstrip("."))
         descriptions = _descriptions(cls)

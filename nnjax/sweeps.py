@@ -14,13 +14,15 @@ import xarray as xr
 from tqdm import tqdm
 
 from nnjax import placement, results
+from nnjax.checks import check_count
 from nnjax.config import SEED_FIELDS, Config, parse_init
+from nnjax.cost import StepCost, step_cost
 from nnjax.data import Dataset, load_data
 from nnjax.models import param_shapes
 from nnjax.placement import Grid, RunInputs
 from nnjax.settings import Axes, Axis, expand, parse_axes
 from nnjax.structure import Structure, hyperparameters
-from nnjax.train import EpochMetrics, RunState, Splits, TestMetrics
+from nnjax.train import EpochMetrics, Splits, TestMetrics
 from nnjax.types import Params
 
 
@@ -64,10 +66,18 @@ class Group:
         return sum(leaf.size for leaf in jax.tree.leaves(self.shapes))
 
     @property
+    def cost(self) -> StepCost:
+        """What a step of one run costs."""
+        return step_cost(self.structure, self.data.inputs, self.batch_size, self.data.train.x.itemsize)
+
+    @property
     def state_bytes(self) -> int:
-        """Bytes of the runs' states: parameters, the best of them, and the optimiser's moments, in float32."""
-        moments = {"sgd": int(self.structure.use_momentum)}.get(self.structure.optimizer, 2)
-        return 4 * self.parameters * (2 + moments) * len(self.runs)
+        """Bytes of the runs' states."""
+        return self.cost.state * len(self.runs)
+
+    def arrange(self, together: int | None = None) -> Grid:
+        """Where the runs execute; ``together`` of them at a time on a device."""
+        return placement.arrange([run.data_seed for run in self.runs], self.cost, together)
 
     @property
     def data_bytes(self) -> int:
@@ -86,6 +96,8 @@ class Plan:
     seeds: tuple[int, ...] | None
     """The seeds of the runs; None where the settings fix both init_seed and data_seed."""
     groups: tuple[Group, ...]
+    together: int | None = None
+    """Runs that a device trains at a time; None leaves it to `nnjax.placement.arrange`."""
 
     @property
     def runs(self) -> int:
@@ -104,12 +116,13 @@ class Plan:
         for number, group in enumerate(self.groups, 1):
             structure, data = group.structure, group.data
             widths = "-".join(map(str, (data.inputs, *structure.hidden, data.classes)))
+            layout = group.arrange(self.together).layout
             lines.append(
                 f"  group {number}: {_count(len(group.runs), 'run')} of {structure.model} {widths} "
                 f"({structure.activation}, {structure.loss}, {structure.optimizer}, batch {group.batch_size}) "
                 f"on {data.name}, {_count(group.epochs, 'epoch')} of {len(data.train.y)} examples, "
                 f"{group.parameters:,} parameters a run, {_size(group.state_bytes)} of state, "
-                f"{_size(group.data_bytes)} of data on each device"
+                f"{_size(group.data_bytes)} of data on each device, {layout.rows * layout.runs} at a time on each"
             )
         return "\n".join(lines)
 
@@ -120,6 +133,7 @@ def plan(
     axes: Axes | None = None,
     *,
     seeds: int | Iterable[int] | None = None,
+    together: int | None = None,
 ) -> Plan:
     """The settings, runs and groups of a sweep, without running any; takes what `sweep` takes.
 
@@ -128,6 +142,8 @@ def plan(
     """
     if not isinstance(config, Config):
         raise ValueError(f"the configuration is {_kind(config)}, and must be a nnjax.Config")
+    if together is not None:
+        check_count("together", together)
     if data is not None and not isinstance(data, Dataset):
         raise ValueError(f"data is {_kind(data)}, and must be a nnjax.Dataset, as nnjax.load_data returns it")
     if seeds is not None:
@@ -158,7 +174,7 @@ def plan(
         for place, seed in enumerate(places or (0,))
     ]
     groups = _group(runs, data)
-    return Plan(config, tuple(parsed), tuple(settings), places, tuple(groups))
+    return Plan(config, tuple(parsed), tuple(settings), places, tuple(groups), together)
 
 
 def sweep(
@@ -167,6 +183,7 @@ def sweep(
     axes: Axes | None = None,
     *,
     seeds: int | Iterable[int] | None = None,
+    together: int | None = None,
     keep_parameters: bool = False,
     progress: bool | None = None,
 ) -> xr.Dataset:
@@ -181,6 +198,9 @@ def sweep(
         axes: the fields to vary, see `nnjax.settings.Axes`; None trains the one setting.
         seeds: how many seeds (0, 1, 2, …) or which, instead of ``config.seeds``. Where the settings fix both
             ``init_seed`` and ``data_seed``, seeds have no part.
+        together: runs that a device trains at a time. None takes as many as are fast: all on an accelerator; on a
+            core of a CPU one or, of small networks, as many as its cache holds. With 1, no bit of a run depends on
+            how many others there are; with more, the last bits of a matrix product do.
         keep_parameters: keep the best and the last parameters of each run; `nnjax.parameters` gives them back.
         progress: show a bar; None shows one on a terminal.
 
@@ -191,7 +211,8 @@ def sweep(
     Raises:
         ValueError: for axes or values that can't be, or a batch larger than the training data.
     """
-    return run_plan(plan(config, data, axes, seeds=seeds), keep_parameters=keep_parameters, progress=progress)
+    todo = plan(config, data, axes, seeds=seeds, together=together)
+    return run_plan(todo, keep_parameters=keep_parameters, progress=progress)
 
 
 def run_plan(todo: Plan, *, keep_parameters: bool = False, progress: bool | None = None) -> xr.Dataset:
@@ -202,7 +223,9 @@ def run_plan(todo: Plan, *, keep_parameters: bool = False, progress: bool | None
     outcomes = []
     with tqdm(total=total, disable=hidden, unit="epoch", desc=f"{todo.runs} runs", smoothing=0.1) as bar:
         for group in todo.groups:
-            outcomes.append(train_group(group, keep_parameters=keep_parameters, on_epoch=bar.update))
+            outcomes.append(
+                train_group(group, together=todo.together, keep_parameters=keep_parameters, on_epoch=bar.update)
+            )
     return results.label(
         config=todo.config,
         data=[group.data for group in todo.groups],
@@ -231,39 +254,80 @@ class Outcome(NamedTuple):
 
 
 def train_group(
-    group: Group, *, keep_parameters: bool = False, on_epoch: Callable[[int], object] = lambda runs: None
+    group: Group,
+    *,
+    together: int | None = None,
+    keep_parameters: bool = False,
+    on_epoch: Callable[[int], object] = lambda runs: None,
 ) -> Outcome:
-    """Train the runs of one group; one call of a compiled program is one epoch of all of them.
-
-    After each epoch ``on_epoch`` is called with the number of runs.
-    """
-    grid = placement.arrange([run.data_seed for run in group.runs])
-    layout, data = grid.layout, group.data
-    scale: Any = np.float32(data.scale)
-    splits = placement.put_everywhere(layout, Splits(data.train, data.valid, scale))
-    inputs = placement.put_runs(grid, run_inputs(group))
-
-    state = placement.start_program(group.structure, group.init_kinds, layout)(inputs, splits)
-    train = placement.epoch_program(group.structure, group.batch_size, layout)
+    """Train the runs of one group; after each epoch ``on_epoch`` is called with their number."""
+    training = Training(group, together)
     history = []
-    for epoch in range(group.epochs):
-        state, metrics = train(state, inputs, np.int32(epoch), splits)
-        history.append(placement.get_runs(grid, metrics))
+    for _ in range(group.epochs):
+        history.append(training.epoch())
         on_epoch(len(group.runs))
-
-    examples = placement.put_everywhere(layout, data.test)
-    tested = placement.test_program(group.structure, layout)(state, inputs, examples, splits.scale)
-    return _outcome(grid, state, history, tested, keep_parameters)
+    return training.outcome(history, keep_parameters)
 
 
-def _outcome(
-    grid: Grid, state: RunState, history: list[EpochMetrics], tested: TestMetrics, keep_parameters: bool
-) -> Outcome:
-    params = (state.best_params, state.train.params) if keep_parameters else (None, None)
-    return Outcome(
-        jax.tree.map(lambda *epochs: np.stack(epochs, axis=1), *history),
-        *placement.get_runs(grid, (tested, state.best_epoch, state.diverged_epoch, *params)),
-    )
+class Training:
+    """The runs of a group in training; a call of the compiled program is one epoch of one lot of them."""
+
+    def __init__(self, group: Group, together: int | None = None) -> None:
+        self.group = group
+        self.grid = group.arrange(together)
+        layout, data = self.grid.layout, group.data
+        scale: Any = np.float32(data.scale)
+        inputs = run_inputs(group)
+        self._epochs = inputs.hyper.epochs[self.grid.runs]  # [lots, U, K]
+        self._splits = placement.put_everywhere(layout, Splits(data.train, data.valid, scale))
+        self._inputs = placement.put_runs(self.grid, inputs)
+        self._train = placement.epoch_program(group.structure, group.batch_size, layout)
+        self.restart()
+
+    def restart(self) -> None:
+        """Go back to the initial draws."""
+        start = placement.start_program(self.group.structure, self.group.init_kinds, self.grid.layout)
+        self._states = [start(inputs, self._splits) for inputs in self._inputs]
+        self._epoch = 0
+        self._live = self._epochs > 0
+
+    def epoch(self) -> EpochMetrics:
+        """Train all runs for an epoch; metrics as host arrays [R]."""
+        metrics: list[Any] = []
+        for lot, inputs in enumerate(self._inputs):
+            if self._live[lot].any():
+                self._states[lot], trained = self._train(
+                    self._states[lot], inputs, np.int32(self._epoch), self._splits
+                )
+                metrics.append(trained)
+            else:
+                nothing: Any = np.full(self._live[lot].shape, np.float32(np.nan))
+                metrics.append(EpochMetrics(*[nothing] * len(EpochMetrics._fields)))
+        metrics = jax.device_get(metrics)
+        self._epoch += 1
+        self._live &= np.isfinite([trained.train_loss for trained in metrics]) & (self._epochs > self._epoch)
+        return placement.get_runs(self.grid, metrics)
+
+    def compiled(self) -> Any:
+        """The epoch's program as XLA has it, for its text and its memory."""
+        return self._train.lower(self._states[0], self._inputs[0], np.int32(0), self._splits).compile()
+
+    @property
+    def params(self) -> Params:
+        """The parameters as they are, as host arrays [R, …]."""
+        return placement.get_runs(self.grid, [state.train.params for state in self._states])
+
+    def outcome(self, history: Sequence[EpochMetrics], keep_parameters: bool) -> Outcome:
+        """What came out of the epochs so far, and of the test set."""
+        test = placement.test_program(self.group.structure, self.grid.layout)
+        examples = placement.put_everywhere(self.grid.layout, self.group.data.test)
+        found = []
+        for state, inputs in zip(self._states, self._inputs, strict=True):
+            tested = test(state, inputs, examples, self._splits.scale)
+            kept = (state.best_params, state.train.params) if keep_parameters else (None, None)
+            found.append((tested, state.best_epoch, state.diverged_epoch, *kept))
+        curves = jax.tree.map(lambda *epochs: np.stack(epochs, axis=1), *history)
+        return Outcome(curves, *placement.get_runs(self.grid, found))
 
 
 def run_inputs(group: Group) -> RunInputs:

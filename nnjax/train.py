@@ -44,6 +44,9 @@ class Splits(NamedTuple):
 Sums: TypeAlias = tuple[Float[Array, ""], Float[Array, ""]]
 """The summed loss and the number of right answers."""
 
+EpochSums: TypeAlias = tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]
+"""The summed loss, the number of right answers and of examples."""
+
 
 class RunKeys(NamedTuple):
     """A run's randomness, each use with a key of its own."""
@@ -199,36 +202,32 @@ def train_epoch(
 ) -> tuple[TrainState, StepMetrics]:
     """T steps, one for each row of ``order``, and the means of their metrics.
 
-    Loss and accuracy are means over the examples, the norms over the steps in which they are measured.
+    Loss and accuracy are means over the examples, the norms over the steps in which they are measured. It has no
+    derivative in reverse: to differentiate through training, scan `train_step`.
     """
-    steps = jnp.arange(order.shape[0])
-    measured = steps % NORM_EVERY == 0
+    steps = order.shape[0]
 
-    def step(
-        state: TrainState, inputs: tuple[Int[Array, " B"], Bool[Array, ""]]
-    ) -> tuple[TrainState, StepMetrics]:
-        index, measured = inputs
+    def step(t: Int[Array, ""], carry: tuple[TrainState, EpochSums]) -> tuple[tuple[TrainState, EpochSums], Norms]:
+        state, sums = carry
+        index = jax.lax.dynamic_index_in_dim(order, t, keepdims=False)
         batch = take_batch(splits.train, index, splits.scale)
-        trained, metrics = train_step(structure, state, batch, hyper, key)
-        # Norms that nobody asks for are not computed. Taken from a step of their own, they leave the weights of
-        # all other steps to be updated in place, in one pass.
-        norms = jax.lax.cond(
-            measured,
-            lambda: train_step(structure, state, batch, hyper, key)[1].norms,
-            lambda: jax.tree.map(jnp.zeros_like, metrics.norms),
-        )
-        return trained, metrics._replace(norms=norms)
+        state, metrics = train_step(structure, state, batch, hyper, key)
+        count = metrics.examples
+        of_batch = (metrics.loss * count, metrics.accuracy * count, count)
+        return (state, jax.tree.map(jnp.add, sums, of_batch)), metrics.norms
 
-    state, metrics = jax.lax.scan(step, state, (order, measured))
-    examples = jnp.sum(metrics.examples)
-    count = jnp.sum(measured).astype(examples.dtype)
-    means = StepMetrics(
-        loss=jnp.vdot(metrics.loss, metrics.examples) / examples,
-        accuracy=jnp.vdot(metrics.accuracy, metrics.examples) / examples,
-        examples=examples,
-        norms=jax.tree.map(lambda norm: jnp.sum(norm) / count, metrics.norms),
-    )
-    return state, means
+    def stretch(
+        carry: tuple[TrainState, EpochSums], first: Int[Array, ""]
+    ) -> tuple[tuple[TrainState, EpochSums], Norms]:
+        # A step whose norms are measured, and those up to the next: norms that nobody reads aren't computed.
+        carry, norms = step(first, carry)
+        end = jnp.minimum(first + NORM_EVERY, steps)
+        return jax.lax.fori_loop(first + 1, end, lambda t, carry: step(t, carry)[0], carry), norms
+
+    zero = jnp.zeros((), splits.scale.dtype)
+    firsts = jnp.arange(0, steps, NORM_EVERY)
+    (state, (loss, correct, examples)), norms = jax.lax.scan(stretch, (state, (zero, zero, zero)), firsts)
+    return state, StepMetrics(loss / examples, correct / examples, examples, jax.tree.map(jnp.mean, norms))
 
 
 def evaluate(
@@ -241,16 +240,19 @@ def evaluate(
     """The mean loss (without the decay term) and accuracy on a split, dropout off."""
     count = examples.y.shape[0]
     steps = num_batches(count, EVALUATION_BATCH)
-    size = num_batches(count, steps)  # equal batches, so that little of the last one is empty
-    rows = jnp.minimum(jnp.arange(steps * size), count).reshape(steps, size)
+    size = num_batches(count, steps)  # equal batches, so that little is read twice
 
-    def add(total: Sums, index: Int[Array, " B"]) -> tuple[Sums, None]:
-        batch = take_batch(examples, index, scale)
+    def add(total: Sums, first: Int[Array, ""]) -> tuple[Sums, None]:
+        # The last batch ends with the split, and leaves out what the one before it has seen.
+        start = jnp.minimum(first, count - size)
+        x, y = (jax.lax.dynamic_slice_in_dim(part, start, size) for part in examples)
+        weight = (start + jnp.arange(size) >= first).astype(scale.dtype)
+        batch = Batch(x.astype(scale.dtype) / scale, y, weight)
         logits = structure.network.apply({"params": params}, batch.x, slope=hyper.activation_slope)
         return jax.tree.map(jnp.add, total, score(structure, logits, batch)), None
 
     nothing = jnp.zeros((), scale.dtype)
-    (loss, correct), _ = jax.lax.scan(add, (nothing, nothing), rows)
+    (loss, correct), _ = jax.lax.scan(add, (nothing, nothing), size * jnp.arange(steps))
     return loss / count, correct / count
 
 
@@ -267,33 +269,23 @@ def run_epoch(
     A run that has diverged, or has had its epochs, stays as it is.
     """
 
-    def train(state: RunState) -> tuple[RunState, EpochMetrics]:
-        trained, means = train_epoch(structure, state.train, hyper, key, order, splits)
-        valid_loss, valid_accuracy = evaluate(structure, trained.params, hyper, splits.valid, splits.scale)
-        epoch = state.epoch + 1
-        finite = _all_finite((means.loss, valid_loss, trained.params))
-        better = finite & (valid_accuracy > state.best_accuracy)
+    trained, means = train_epoch(structure, state.train, hyper, key, order, splits)
+    valid_loss, valid_accuracy = evaluate(structure, trained.params, hyper, splits.valid, splits.scale)
+    finite = _all_finite((means.loss, valid_loss, trained.params))
+    epoch = state.epoch + 1
+    new = RunState(trained, trained.params, valid_accuracy, epoch, epoch, jnp.where(finite, 0, epoch))
 
-        def choose(new: PyTree, old: PyTree) -> PyTree:
-            return jax.tree.map(lambda a, b: jnp.where(better, a, b), new, old)
-
-        metrics = EpochMetrics(means.loss, means.accuracy, valid_loss, valid_accuracy, *means.norms)
-        new = RunState(
-            train=trained,
-            best_params=choose(trained.params, state.best_params),
-            best_accuracy=choose(valid_accuracy, state.best_accuracy),
-            best_epoch=choose(epoch, state.best_epoch),
-            epoch=epoch,
-            diverged_epoch=jnp.where(finite, 0, epoch),
-        )
-        return new, jax.tree.map(lambda metric: jnp.where(finite, metric, jnp.nan), metrics)
-
-    def rest(state: RunState) -> tuple[RunState, EpochMetrics]:
-        nan = jnp.full((), jnp.nan, splits.scale.dtype)
-        return state, EpochMetrics(*[nan] * len(EpochMetrics._fields))
+    def choose(condition: Bool[Array, ""], new: PyTree, old: PyTree) -> PyTree:
+        return jax.tree.map(lambda a, b: jnp.where(condition, a, b), new, old)
 
     live = (state.epoch < hyper.epochs) & (state.diverged_epoch == 0)
-    return jax.lax.cond(live, train, rest, state)
+    best = live & finite & (valid_accuracy > state.best_accuracy)
+    fields = {
+        name: choose(best if name.startswith("best_") else live, getattr(new, name), old)
+        for name, old in state._asdict().items()
+    }
+    metrics = EpochMetrics(means.loss, means.accuracy, valid_loss, valid_accuracy, *means.norms)
+    return RunState(**fields), jax.tree.map(lambda value: jnp.where(live & finite, value, jnp.nan), metrics)
 
 
 def test(

@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 import nnjax
-from nnjax import placement, train
+from nnjax import train
 from nnjax.config import Config
 from nnjax.data import Dataset
 from nnjax.data.order import epoch_order
@@ -90,26 +90,47 @@ def test_a_run_of_a_sweep_equals_the_run_alone(config, digits):
         np.testing.assert_allclose(together[name].sel(run), alone, rtol=1e-4)
 
 
-def test_the_number_of_neighbours_does_not_change_a_run_by_a_bit(digits):
-    few = nnjax.sweep(SMALL, digits, {"learning_rate": [0.5]}, seeds=2)
-    many = nnjax.sweep(SMALL, digits, {"learning_rate": [0.5, 0.1, 0.02]}, seeds=5)
+def test_one_at_a_time_the_number_of_neighbours_does_not_change_a_run_by_a_bit(digits):
+    few = nnjax.sweep(SMALL, digits, {"learning_rate": [0.5]}, seeds=2, together=1)
+    many = nnjax.sweep(SMALL, digits, {"learning_rate": [0.5, 0.1, 0.02]}, seeds=5, together=1)
     for name in ("train_loss", "valid_loss", "test_loss_last"):
         np.testing.assert_array_equal(
             few[name].sel(learning_rate=0.5), many[name].sel(learning_rate=0.5, seed=[0, 1])
         )
 
 
+@pytest.mark.parametrize("together", [2, 3, 5, 100, None])
 @pytest.mark.parametrize(
     "config", [SMALL, Config(hidden=(8,), dropout=0.3, momentum=0.9, init="lsuv")], ids=["plain", "rich"]
 )
-def test_all_runs_of_a_device_together_give_what_one_after_another_gives(config, digits, monkeypatch):
+def test_several_runs_at_a_time_give_what_one_after_another_gives(config, digits, together):
     axes = {"learning_rate": [0.5, 0.1], "init_seed": [0, 1, 2]}
-    apart = nnjax.sweep(config, digits, axes, seeds=3, keep_parameters=True)
-    monkeypatch.setattr(placement, "takes_runs_together", lambda device: True)
-    together = nnjax.sweep(config, digits, axes, seeds=3, keep_parameters=True)
+    apart = nnjax.sweep(config, digits, axes, seeds=3, keep_parameters=True, together=1)
+    several = nnjax.sweep(config, digits, axes, seeds=3, keep_parameters=True, together=together)
     for name in apart.data_vars:
         if name.startswith("params.") or name in train.EpochMetrics._fields:
-            np.testing.assert_allclose(apart[name], together[name], rtol=2e-3, atol=1e-5, err_msg=name)
+            np.testing.assert_allclose(apart[name], several[name], rtol=2e-3, atol=1e-5, err_msg=name)
+
+
+def test_runs_at_a_time_may_have_different_numbers_of_epochs_and_diverge(digits):
+    config = Config(hidden=(8,), activation="relu", loss="mse", init="he_normal")
+    axes = {"learning_rate": [0.1, 1e4], "epochs": [1, 3]}
+    apart = nnjax.sweep(config, digits, axes, seeds=2, together=1)
+    several = nnjax.sweep(config, digits, axes, seeds=2, together=8)
+    for name in ("status", "diverged_epoch", "best_epoch"):
+        np.testing.assert_array_equal(apart[name], several[name], err_msg=name)
+    np.testing.assert_allclose(apart.train_loss, several.train_loss, rtol=1e-3)
+    np.testing.assert_allclose(apart.test_loss_last, several.test_loss_last, rtol=1e-3)
+
+
+@pytest.mark.parametrize("together", [0, -1, 2.5, "4", True])
+def test_runs_at_a_time_are_a_count(digits, together):
+    with pytest.raises(ValueError, match=r"together is .* and must be"):
+        nnjax.plan(SMALL, digits, together=together)
+
+
+def test_the_plan_says_how_many_runs_a_device_takes_at_a_time(digits):
+    assert "3 at a time on each" in str(nnjax.plan(SMALL, digits, seeds=6, together=3))
 
 
 def test_three_numbers_and_four_kinds_of_initialisation_compile_one_training_program(digits, compilations):

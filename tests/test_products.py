@@ -1,0 +1,50 @@
+"""The matrix product and its derivatives."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from nnjax.products import product
+
+pytestmark = pytest.mark.usefixtures("x64")
+
+
+@pytest.mark.parametrize("shape", [(3,), (5, 3), (2, 5, 3), (0, 3)], ids=str)
+def test_the_product_and_its_derivatives_are_those_of_the_plain_one(shape: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(2)
+    arrays = [rng.normal(size=shape), rng.normal(size=(3, 4))]
+    arguments, directions = ([jnp.asarray(rng.permutation(array)) for array in arrays] for _ in range(2))
+
+    def objective(multiply: Any) -> Any:
+        return lambda x, w: jnp.sum(jnp.tanh(multiply(x, w)) ** 2)
+
+    def derivatives(multiply: Any) -> list[Any]:
+        f = objective(multiply)
+        both = (0, 1)
+        return [
+            multiply(*arguments),
+            jax.grad(f, both)(*arguments),
+            jax.jit(jax.grad(f, both))(*arguments),
+            jax.jvp(multiply, arguments, directions),
+            jax.vjp(multiply, *arguments)[1](multiply(*arguments)),
+            jax.hessian(f, both)(*arguments),
+            jax.vmap(jax.grad(f, 1), in_axes=(None, 0))(arguments[0], jnp.stack([arguments[1], directions[1]])),
+        ]
+
+    pairs = zip(derivatives(product), derivatives(jnp.matmul), strict=True)
+    for found, expected in pairs:
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-13, atol=1e-13), found, expected)
+
+
+def test_on_a_cpu_the_gradient_by_the_weights_reads_a_transposed_copy() -> None:
+    def objective(w: jax.Array, x: jax.Array) -> jax.Array:
+        return jnp.sum(jnp.tanh(product(x, w)))
+
+    w, x = jnp.ones((70, 50), jnp.float32), jnp.ones((60, 70), jnp.float32)
+    text = jax.jit(jax.grad(objective)).lower(w, x).compile().as_text()
+    dots = [line for line in text.splitlines() if " dot(" in line and "f32[70,50]" in line]
+    assert dots
+    assert all("lhs_contracting_dims={1}, rhs_contracting_dims={0}" in line for line in dots)
