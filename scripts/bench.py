@@ -1,169 +1,262 @@
-"""How fast many runs train, beside hand-written NumPy with one process a core, measured in turn.
+"""How fast many runs train in nnjax and in other ways, measured in turn, and how far from what the machine can do.
 
     python scripts/bench.py --dir DIR       # the folder of MNIST's files; without it, noise of the same shape
-    python scripts/bench.py --runs 8 --rounds 3 --json bench.json
+    python scripts/bench.py --dir DIR --quick --json bench.json
+    python scripts/bench.py --dir DIR --only mnist-32 growth --figure growth.png
 
-The workload is the two-layer network 784-128-10 with plain SGD and weight decay at batch 64, one epoch a round.
-Both sides train the same networks: same initial weights, same order of the examples, same number of steps; the
-running losses of the last epoch are compared, so that nobody wins by doing less. nnjax also draws the order,
-evaluates the validation set, keeps the best parameters and measures norms; NumPy is given the order and does none
-of it. The rate is steps × runs per second.
+A rate is steps × runs per second. In each round every peer trains once, for about two seconds, from the same
+initial weights in the same order of the examples; a slow one takes fewer runs or the first steps only. All work is
+checked: the running loss and the weights of run 0 are held against float64 NumPy that does just these steps, and a
+deviation above 0.001 (0.01 for scikit-learn) is printed as WRONG and makes the exit code 1. nnjax is timed twice:
+as a sweep runs, and with one example to validate on, since no peer validates; ratios are of that. scripts/peers.py
+says what each does.
 """
 
 import argparse
+import importlib.util
+import itertools
 import json
-import multiprocessing
-import os
+import math
 import statistics
-import time
-from typing import Any
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from nnjax import Config, Dataset, load_data, placement, sweeps
-from nnjax.data import Examples, epoch_order
-from nnjax.train import Splits, run_keys
+import growth
+import machine
+import peers
+import peers_jax
+from hosts import NNJAX, SINGLE_THREAD, Host, Kind, Peer
+from nnjax import Dataset, load_data
+from nnjax.data import Examples
 
-Weights = list[np.ndarray]
+TOLERANCE = 1e-3
+"""The largest deviation of a loss, relative to it, and of the weights, relative to the way that they have gone."""
+
+NNJAX_SECONDS = 0.5
+"""nnjax takes as many whole epochs a round as last so long."""
+
+HAS_TORCH = importlib.util.find_spec("torch") is not None
+
+KINDS = {
+    "nnjax": NNJAX._replace(title="nnjax", trainer="NnJaxAlone"),
+    "nnjax-valid": NNJAX,
+    "vmap": Kind("jax, vmap of a scan", "peers_jax", "JaxVmap", together=True),
+    "scan": Kind("jax, a scan for each run", "peers_jax", "JaxScan"),
+    "torch": Kind("PyTorch, run by run", "peers_torch", "TorchLoop"),
+    "torch-cores": Kind("PyTorch, one process a core", "peers_torch", "TorchLoop", one_a_core=True),
+    "torch-vmap": Kind("torch.func.vmap", "peers_torch", "TorchVmap", together=True),
+    "numpy": Kind("NumPy, one process a core", "peers", "NumPy", one_a_core=True),
+    "sklearn": Kind("scikit-learn, one process a core", "peers", "ScikitLearn", one_a_core=True, with_decay=True),
+}
 
 
-def main() -> None:
-    """Measure, and print a table of rates and the ratio round by round."""
+class Workload(NamedTuple):
+    """What is trained, and by whom."""
+
+    data: str
+    hidden: tuple[int, ...]
+    batch: int
+    runs: int
+    kinds: tuple[str, ...] = tuple(KINDS)
+
+
+WORKLOADS = {
+    "mnist-8": Workload("mnist", (128,), 64, 8),
+    "mnist-32": Workload("mnist", (128,), 64, 32),
+    "mnist-128": Workload("mnist", (128,), 64, 128),
+    "digits-32": Workload("digits", (32,), 32, 32),
+    "digits-512": Workload("digits", (32,), 32, 512),
+    "wide": Workload("mnist", (512, 512), 256, 16),
+    "one": Workload("mnist", (128,), 64, 1, ("nnjax", "nnjax-valid", "scan")),
+    "gpu": Workload("mnist", (128,), 64, 1024, ("nnjax", "nnjax-valid", "vmap", "torch-vmap")),
+}
+PARTS = (*(name for name in WORKLOADS if name != "gpu"), "growth", "start")
+QUICK = ("mnist-32", "digits-512", "wide", "growth")
+
+
+def main() -> int:
+    """Measure and print, and say by the exit code whether all work was right."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dir", help="the folder with MNIST's files")
-    parser.add_argument("--runs", type=int, default=32)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json", metavar="FILE", help="write the figures here too")
+    parser.add_argument("--quick", action="store_true", help=f"a rough answer: {', '.join(QUICK)}")
+    parser.add_argument("--rounds", type=int, help="how often everything is timed; 5, or 2 with --quick")
+    parser.add_argument("--json", metavar="FILE", help="write all that was measured here too")
+    parser.add_argument("--figure", metavar="FILE", help="draw the growth here")
+    parser.add_argument(
+        "--only", nargs="+", choices=(*PARTS, "gpu"), help="these parts; gpu is in no other choice"
+    )
     options = parser.parse_args()
+    rounds = options.rounds or (2 if options.quick else 5)
+    parts = options.only or (QUICK if options.quick else PARTS)
 
-    data = load_data("mnist", options.dir) if options.dir else noise()
-    plan = sweeps.plan(Config(), data, seeds=options.runs)
-    cores = len(placement.devices())
-    nnjax = Sweep(plan.groups[0])
-    numpy = Processes(plan.groups[0], nnjax.weights(), cores)
-    steps = options.runs * -(-len(data.train.y) // plan.config.batch_size)
-
-    rates: dict[str, list[float]] = {"nnjax": [], "NumPy, one process a core": []}
-    losses: dict[str, np.ndarray] = {}
-    sides: list[Sweep | Processes] = [nnjax, numpy]
-    nnjax.epoch(0)  # compiles
-    nnjax.restart()
-    for number in range(options.rounds):
-        for name, side in zip(rates, sides, strict=True):
-            losses[name], seconds = side.epoch(number)
-            rates[name].append(steps / seconds)
-    numpy.close()
-
-    print(f"{options.runs} runs of 784-128-10, batch 64, on {data.name}, {cores} cores, {options.rounds} rounds")
-    for name, found in rates.items():
-        print(f"{name:28}{statistics.median(found):10,.0f} run-steps/s  ({min(found):,.0f} to {max(found):,.0f})")
-    ratios = [a / b for a, b in zip(*rates.values(), strict=True)]
-    print(f"{'ratio':28}{statistics.median(ratios):10.2f}              ({min(ratios):.2f} to {max(ratios):.2f})")
-    ours, theirs = losses.values()
-    apart = float(np.max(np.abs(ours - theirs) / theirs))
-    print(f"running losses of the last epoch agree to {apart:.1e}")
-    if options.json:
-        with open(options.json, "w", encoding="utf-8") as file:  # noqa: PTH123
-            json.dump(
-                {"cores": cores, "runs": options.runs, "rates": rates, "losses apart": apart}, file, indent=1
-            )
+    found: dict[str, Any] = {"machine": machine.description(), "rounds": rounds}
+    versions = ", ".join(f"{name} {version}" for name, version in found["machine"]["versions"].items())
+    print(f"{found['machine']['cpu']}, {machine.cores()} cores, device {found['machine']['device']}; {versions}")
+    if not HAS_TORCH:
+        print("PyTorch is left out: pip install torch==2.13.0")
+    mnist = load_data("mnist", options.dir) if options.dir else noise()
+    right = True
+    for part in parts:
+        if part == "growth":
+            found[part] = growth.growth(mnist, options.quick, options.figure)
+        elif part == "start":
+            found[part] = growth.start_up(1 if options.quick else 3)
+        else:
+            data = mnist if WORKLOADS[part].data == "mnist" else load_data(WORKLOADS[part].data)
+            found[part] = measure(part, data, rounds, 0.5 if options.quick else 2.0)
+            right &= found[part]["right"]
+        if options.json:
+            Path(options.json).write_text(json.dumps(found, indent=1), encoding="utf-8")
+    return 0 if right else 1
 
 
-class Sweep:
-    """nnjax's side: the programs that a sweep runs, an epoch a call."""
+def measure(name: str, data: Dataset, rounds: int, seconds: float) -> dict[str, Any]:
+    """Train a workload in all ways in turn, round after round; print their rates, and those of the machine."""
+    workload = WORKLOADS[name]
+    keys = [key for key in workload.kinds if "torch" not in key or HAS_TORCH]
+    everybody = {key: Peer(KINDS[key], workload.runs, machine.cores()) for key in keys}
+    floor = Host()
+    floor.call("make", "machine", "Machine")
+    task = _start(everybody["nnjax"], data, workload)
+    others = [peer for key, peer in everybody.items() if key != "nnjax"]
+    for peer in others:
+        peer.make(task)
+    for peer in others:
+        peer.wait()
+    for peer in others:
+        peer.calibrate(task, seconds)
 
-    def __init__(self, group: sweeps.Group) -> None:
-        self.grid = placement.arrange([run.data_seed for run in group.runs])
-        layout, data = self.grid.layout, group.data
-        scale: Any = np.float32(data.scale)
-        self.splits = placement.put_everywhere(layout, Splits(data.train, data.valid, scale))
-        self.inputs = placement.put_runs(self.grid, sweeps.run_inputs(group))
-        self.start = placement.start_program(group.structure, group.init_kinds, layout)
-        self.train = placement.epoch_program(group.structure, group.batch_size, layout)
-        self.restart()
+    trained: dict[str, list[peers.Trained]] = {key: [] for key in everybody}
+    floors: list[machine.Rates] = []
+    for _ in range(rounds):
+        floors.append(floor.call("rates"))
+        for key, peer in everybody.items():
+            trained[key].append(peer.train())
+    cost = everybody["nnjax"].hosts[0].call("cost")
+    floor.close()
+    for peer in everybody.values():
+        peer.close()
+    truths = _truths(task, {peer.steps for peer in everybody.values()})
 
-    def restart(self) -> None:
-        """Go back to the initial weights."""
-        self.state = jax.block_until_ready(self.start(self.inputs, self.splits))
-
-    def weights(self) -> Any:
-        """The parameters of all runs, [R, …]."""
-        return placement.get_runs(self.grid, self.state.train.params)
-
-    def epoch(self, number: int) -> tuple[np.ndarray, float]:
-        """Train one epoch and give the running loss of each run, and the seconds it took."""
-        started = time.perf_counter()
-        self.state, metrics = self.train(self.state, self.inputs, np.int32(number), self.splits)
-        losses: np.ndarray = placement.get_runs(self.grid, metrics.train_loss)
-        return losses, time.perf_counter() - started
-
-
-class Processes:
-    """NumPy's side: one process a core, each with its share of the runs."""
-
-    def __init__(self, group: sweeps.Group, params: Any, cores: int) -> None:
-        os.environ |= dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-        data, self.batch = group.data.train, group.batch_size
-        self.seeds = [run.data_seed for run in group.runs]
-        self.count = len(data.y)
-        self.weights = [
-            [params[layer][leaf][run] for layer in ("Dense_0", "Dense_1") for leaf in ("kernel", "bias")]
-            for run in range(len(self.seeds))
-        ]
-        x = data.x.astype(np.float32) / np.float32(group.data.scale)
-        self.pool = multiprocessing.get_context("spawn").Pool(cores, _keep, (x, data.y))
-        self.pool.map(abs, range(cores), chunksize=1)
-
-    def epoch(self, number: int) -> tuple[np.ndarray, float]:
-        """Train one epoch and give the running loss of each run, and the seconds it took."""
-        keys = [jax.random.fold_in(run_keys(0, seed).order, jnp.int32(number)) for seed in self.seeds]
-        orders = [np.asarray(epoch_order(key, self.count, self.batch)) for key in keys]
-        started = time.perf_counter()
-        found = self.pool.map(_train, zip(self.weights, orders, strict=True), chunksize=1)
-        seconds = time.perf_counter() - started
-        self.weights = [weights for weights, _ in found]
-        return np.array([loss for _, loss in found]), seconds
-
-    def close(self) -> None:
-        """End the processes."""
-        self.pool.close()
-        self.pool.join()
+    widths = "-".join(map(str, (data.inputs, *workload.hidden, data.classes)))
+    print(f"\n{name}: {workload.runs} runs of {widths}, batch {workload.batch}, on {data.name}, {rounds} rounds")
+    print(f"{'':34}{'run-steps/s':>11} {'(min to max)':22} {'nnjax ÷ this one':24} loss, weights apart")
+    table: dict[str, Any] = {}
+    for key, peer in everybody.items():
+        ours = table["nnjax"]["rates"] if table else None
+        table[key] = _entry(task, peer, trained[key], truths[peer.steps], ours)
+    found = {"workload": workload._asdict(), "peers": table, "right": all(row["right"] for row in table.values())}
+    return found | {"floor": _reach(task, cost, table["nnjax"]["rates"], table["nnjax-valid"]["rates"], floors)}
 
 
-KEPT: list[np.ndarray] = []
+def _start(nnjax: Peer, data: Dataset, workload: Workload) -> peers.Task:
+    """The task. nnjax draws the initial weights and, alone, the orders; the others are given both."""
+    task = peers_jax.draft(data, workload.hidden, workload.batch, workload.runs)
+    nnjax.make(task)
+    nnjax.wait()
+    nnjax.steps = task.epoch
+    nnjax.train()  # compiles
+    epochs = math.ceil(NNJAX_SECONDS / nnjax.train().seconds)
+    nnjax.steps *= epochs
+    return task._replace(weights=nnjax.hosts[0].call("start"), orders=peers_jax.draw_orders(task, epochs))
 
 
-def _keep(x: np.ndarray, y: np.ndarray) -> None:
-    KEPT[:] = [x, y]
+def _truths(task: peers.Task, steps: set[int]) -> dict[int, peers.Truth]:
+    """What comes out of run 0 after these numbers of steps; on one core, where NumPy's threads don't wait."""
+    host = Host(SINGLE_THREAD)
+    one = task._replace(weights=[leaf[:1] for leaf in task.weights], orders=task.orders[:1])
+    host.call("make", "peers", "Reference", one)
+    truths: dict[int, peers.Truth] = host.call("after", steps)
+    host.close()
+    return truths
 
 
-def _train(work: tuple[Weights, np.ndarray]) -> tuple[Weights, float]:
-    """One epoch of one network by hand: sigmoid, softmax cross-entropy, SGD with weight decay on the kernels."""
-    (w1, b1, w2, b2), order = work
-    x_all, y_all = KEPT
-    rate, decay = np.float32(0.1), np.float32(1e-3)
-    total = 0.0
-    for index in order:
-        index = index[index < len(y_all)]
-        x, y = x_all[index], y_all[index]
-        hidden = 1 / (1 + np.exp(-(x @ w1 + b1)))
-        logits = hidden @ w2 + b2
-        logits -= logits.max(1, keepdims=True)
-        weights = np.exp(logits)
-        sums = weights.sum(1, keepdims=True)
-        rows = np.arange(len(y))
-        total += float(np.sum(np.log(sums[:, 0]) - logits[rows, y]))
-        slope = weights / sums
-        slope[rows, y] -= 1
-        slope /= np.float32(len(y))
-        back = (slope @ w2.T) * hidden * (1 - hidden)
-        w2 -= rate * (hidden.T @ slope + decay * w2)
-        b2 -= rate * slope.sum(0)
-        w1 -= rate * (x.T @ back + decay * w1)
-        b1 -= rate * back.sum(0)
-    return [w1, b1, w2, b2], total / len(y_all)
+def _entry(
+    task: peers.Task, peer: Peer, trained: list[peers.Trained], truth: peers.Truth, ours: list[float] | None
+) -> dict[str, Any]:
+    """Print a peer's line, and give what it says."""
+    rates = [peer.runs * peer.steps / each.seconds for each in trained]
+    ratios = [our / rate for our, rate in zip(ours or rates, rates, strict=True)]
+    loss = truth.objective if peer.kind.with_decay else truth.loss
+    apart = (
+        float(np.max([abs(each.loss - loss) / loss for each in trained])),
+        float(np.max([_apart(task, each.weights, truth.weights) for each in trained])),
+    )
+    most = 10 * TOLERANCE if peer.kind.with_decay else TOLERANCE  # scikit-learn decays more in a partial batch
+    right = all(value <= most for value in apart)  # not where it is NaN
+    verdict = "" if right else "  WRONG"
+    print(
+        f"{peer.kind.title:34}{statistics.median(rates):11,.0f} {_span(rates, ',.0f'):22} "
+        f"{statistics.median(ratios):6.2f} {_span(ratios, '.2f'):17} {apart[0]:.0e}, {apart[1]:.0e}{verdict}"
+    )
+    return {
+        "runs": peer.runs,
+        "steps": peer.steps,
+        "seconds": [each.seconds for each in trained],
+        "rates": rates,
+        "ratios": ratios,
+        "loss apart": apart[0],
+        "weights apart": apart[1],
+        "right": right,
+    }
+
+
+def _apart(task: peers.Task, weights: peers.Weights, expected: peers.Weights) -> float:
+    """How far the weights of run 0 are from where they should be, relative to how far they should have gone."""
+
+    def distance(ones: peers.Weights, others: peers.Weights) -> float:
+        return math.sqrt(sum(float(((a - b) ** 2).sum()) for a, b in zip(ones, others, strict=True)))
+
+    return distance(weights, expected) / distance(task.start(0), expected)
+
+
+def _reach(
+    task: peers.Task,
+    cost: dict[str, int],
+    alone: list[float],
+    validating: list[float],
+    floors: list[machine.Rates],
+) -> dict[str, Any]:
+    """Print how much of what the machine can do nnjax does, and give the numbers."""
+    rate = statistics.median(alone)
+    flops, bandwidth = (statistics.median(values) for values in zip(*floors, strict=True))
+    widths = (task.x.shape[1], *task.hidden, task.classes)
+    products = sum(d * f for d, f in itertools.pairwise(widths))
+    validation = 2 * products * len(task.y_valid) / task.epoch  # operations a training step
+    counted = {
+        "training": cost["flops"] * rate,
+        "training and validation": (cost["flops"] + validation) * statistics.median(validating),
+    }
+    print(
+        f"  products of {machine.SIDE}³: {flops / 1e9:,.0f} GFLOP/s; read and written: {bandwidth / 1e9:,.0f} GB/s"
+    )
+    for what, done in counted.items():
+        print(f"  nnjax, {what}: {done / 1e9:,.0f} GFLOP/s, {done / flops:.0%} of the products' rate")
+    traffic = cost["traffic"] * rate
+    print(
+        f"  nnjax, weights and inputs: {traffic / 1e9:,.0f} GB/s, {traffic / bandwidth:.0%} of the memory's rate"
+    )
+    step, by_products, by_memory = (
+        1e6 * seconds for seconds in (1 / rate, cost["flops"] / flops, cost["traffic"] / bandwidth)
+    )
+    print(f"  µs a run-step: {step:.2f}; floor by products {by_products:.2f}, by memory {by_memory:.2f}")
+    return {
+        "rates": [each._asdict() for each in floors],
+        "cost": cost,
+        "counted flops": counted,
+        "traffic": traffic,
+        "step µs": step,
+        "by products µs": by_products,
+        "by memory µs": by_memory,
+    }
+
+
+def _span(values: Sequence[float], spec: str) -> str:
+    return f"({min(values):{spec}} to {max(values):{spec}})"
 
 
 def noise() -> Dataset:
@@ -178,4 +271,4 @@ def noise() -> Dataset:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
