@@ -1,32 +1,28 @@
 """Where runs execute: which device, beside which others, and what is compiled for it.
 
-The runs of a group are cut into lots of U rows × K runs. One call of a compiled program trains one lot: the rows
-are split over the devices, and each device takes its part in one `vmap`. The runs of a row share one data order
-(settings of one seed; an order may have several rows). An accelerator takes all runs in one lot. A CPU core takes
-as many at a time as `nnjax.cost` finds: a larger network is alone on its core, where its weights stay in the
-cache, and its neighbours don't touch its answer, to the last bit. All lots have one shape, and share one program.
+The runs of a group are cut into lots of U rows × K runs, and the lots dealt out to the devices. One call of a
+compiled program trains one lot on its device, in one `vmap`. The runs of a row share one data order (settings of
+one seed; an order may have several rows). An accelerator takes all its runs in one lot. A CPU core takes as many
+at a time as `nnjax.cost` finds: a larger network is alone on its core, where its weights stay in the cache, and
+its neighbours don't touch its answer, to the last bit. All lots have one shape, and share one program.
 """
 
-import contextlib
-import dataclasses
 import functools
-import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jax.stages import Wrapped
 from jaxtyping import Array, Int, Integer
 
-from nnjax.cost import StepCost, runs_at_a_time
+from nnjax import devices
+from nnjax.cost import StepCost, runs_at_a_time, threads_a_run
 from nnjax.data.order import epoch_order
 from nnjax.initializers import initialize
 from nnjax.models import layer_outputs, param_shapes
 from nnjax.optim import Hyperparameters
+from nnjax.programs import Program
 from nnjax.structure import Structure
 from nnjax.train import (
     EpochMetrics,
@@ -40,9 +36,6 @@ from nnjax.train import (
     test,
 )
 from nnjax.types import Examples
-
-ROWS = PartitionSpec("devices")
-"""How the arrays of a lot are split: the rows over the devices."""
 
 LSUV_BATCH = 1000
 """Examples, the first of the training set, on which lsuv scales the layers."""
@@ -58,42 +51,16 @@ class RunInputs(NamedTuple):
     data_seed: Integer[Array, ""]
 
 
-@dataclass(frozen=True)
-class Layout:
-    """How a lot is laid over devices."""
-
-    devices: tuple[jax.Device, ...]
-    rows: int = 1
-    """Rows of a lot on each device."""
-    runs: int = 1
-    """K, the runs of a row."""
-
-    @property
-    def mesh(self) -> Mesh:
-        """The devices, one behind the other."""
-        return Mesh(np.array(self.devices), ("devices",))
-
-
 class Grid(NamedTuple):
     """Runs 0 … R−1 on their places."""
 
-    layout: Layout
-    runs: np.ndarray  # [lots, U, K]: the run that stands here; some stand twice, to fill the lots
+    devices: tuple[jax.Device, ...]  # lot i is trained on device i modulo their number
+    runs: np.ndarray  # [lots, U, K]: the run that stands here; some stand twice, to fill a lot
     places: np.ndarray  # [R]: the flat index of each run's first place
 
-
-def devices() -> tuple[jax.Device, ...]:
-    """All devices of the default backend; on a CPU, one a core, if jax has not been started with fewer.
-
-    The number of CPU devices is fixed when jax first looks for its devices, so it is set here, just before; a
-    program that has used jax already, or has set `jax_num_cpu_devices` itself, keeps what it has.
-    """
-    if getattr(jax.config, "jax_num_cpu_devices", -1) < 1:
-        affinity = getattr(os, "sched_getaffinity", None)  # Linux has it
-        cores = len(affinity(0)) if affinity else os.cpu_count() or 1
-        with contextlib.suppress(RuntimeError):  # jax is running already
-            jax.config.update("jax_num_cpu_devices", cores)
-    return tuple(jax.local_devices())
+    def device(self, lot: int) -> jax.Device:
+        """The device on which a lot is trained."""
+        return self.devices[lot % len(self.devices)]
 
 
 def arrange(data_seeds: Sequence[int], cost: StepCost, together: int | None = None) -> Grid:
@@ -105,7 +72,7 @@ def arrange(data_seeds: Sequence[int], cost: StepCost, together: int | None = No
         together: the runs that a device takes at a time; None takes all on an accelerator, and what
             `nnjax.cost.runs_at_a_time` says on a CPU.
     """
-    available = devices()
+    available = devices.count()
     orders: dict[int, list[int]] = {}
     for run, seed in enumerate(data_seeds):
         orders.setdefault(seed, []).append(run)
@@ -114,26 +81,31 @@ def arrange(data_seeds: Sequence[int], cost: StepCost, together: int | None = No
         return sum(-(-len(runs) // width) for runs in orders.values())
 
     def longest(width: int) -> int:
-        return -(-rows(width) // len(available)) * width
+        return -(-rows(width) // available) * width
 
     width = min(range(max(map(len, orders.values())), 0, -1), key=longest)
-    used = available[: min(len(available), rows(width))]
-    each = -(-rows(width) // len(used))
+    number = min(available, rows(width))
+    used = devices.take(number, threads_a_run(cost, available // number))
     cut = [runs[i : i + width] for runs in orders.values() for i in range(0, len(runs), width)]
 
     of_a_row, of_all = (together or len(data_seeds),) * 2
     if together is None and used[0].platform == "cpu":
         of_a_row, of_all = (runs_at_a_time(cost, one_order) for one_order in (True, False))
-    layout = Layout(used, runs=_equal_parts(width, of_a_row))
-    layout = dataclasses.replace(layout, rows=_equal_parts(each, of_all // layout.runs))
+    runs_of_row = _equal_parts(width, of_a_row)  # K
+    rows_of_lot = _equal_parts(-(-len(cut) // number), of_all // runs_of_row)  # U
 
-    # Where a row is short, or a row is lacking, runs stand twice.
-    height = len(used) * layout.rows
-    padded = [-(-count // part) * part for count, part in ((len(cut), height), (width, layout.runs))]
-    runs = np.stack([np.resize(cut[row % len(cut)], padded[1]) for row in range(padded[0])])
-    lots = runs.reshape(-1, height, padded[1] // layout.runs, layout.runs).swapaxes(1, 2)
-    _, places = np.unique(lots, return_index=True)
-    return Grid(layout, lots.reshape(-1, height, layout.runs), places)
+    # Where a row is short, or the last lot lacks a row, runs stand twice.
+    height, length = (-(-size // part) * part for size, part in ((len(cut), rows_of_lot), (width, runs_of_row)))
+    runs = np.stack([np.resize(cut[row % len(cut)], length) for row in range(height)])
+    lots = runs.reshape(-1, rows_of_lot, length // runs_of_row, runs_of_row).swapaxes(1, 2)
+    lots = lots.reshape(-1, rows_of_lot, runs_of_row)
+    lots = lots[np.unique(_first_places(lots) // lots[0].size)]  # without those of which others hold all
+    return Grid(used, lots, _first_places(lots))
+
+
+def _first_places(lots: np.ndarray) -> np.ndarray:
+    """The flat index of each run's first place."""
+    return np.unique(lots, return_index=True)[1]
 
 
 def _equal_parts(count: int, most: int) -> int:
@@ -143,8 +115,10 @@ def _equal_parts(count: int, most: int) -> int:
 
 def put_runs(grid: Grid, tree: Any) -> list[Any]:
     """Host arrays [R, …] as device arrays [U, K, …] of each lot."""
-    sharding = NamedSharding(grid.layout.mesh, ROWS)
-    return [jax.tree.map(lambda leaf, runs=runs: jax.device_put(leaf[runs], sharding), tree) for runs in grid.runs]
+    return [
+        jax.device_put(jax.tree.map(lambda leaf, runs=runs: leaf[runs], tree), grid.device(lot))
+        for lot, runs in enumerate(grid.runs)
+    ]
 
 
 def get_runs(grid: Grid, lots: Sequence[Any]) -> Any:
@@ -157,13 +131,19 @@ def get_runs(grid: Grid, lots: Sequence[Any]) -> Any:
     return jax.tree.map(join, *jax.device_get(lots))
 
 
-def put_everywhere(layout: Layout, tree: Any) -> Any:
-    """A copy of host arrays on every device of the layout."""
-    return jax.device_put(tree, NamedSharding(layout.mesh, PartitionSpec()))
+def put_data(grid: Grid, tree: Any) -> list[Any]:
+    """For each lot host arrays that are on its device, where its lots have one copy in common.
+
+    The cores of a CPU have one copy together, which its caches hold sooner than one each: between its clients jax
+    doesn't copy.
+    """
+    first = jax.device_put(tree, grid.devices[0])
+    copies = [first, *(jax.device_put(first, device) for device in grid.devices[1:])]
+    return [copies[lot % len(copies)] for lot in range(len(grid.runs))]
 
 
 @functools.cache
-def start_program(structure: Structure, kinds: tuple[str, ...], layout: Layout) -> Wrapped:
+def start_program(structure: Structure, kinds: tuple[str, ...]) -> Program:
     """Compiled (runs: RunInputs [U, K], splits) → RunState [U, K], with the initial draw of every run."""
 
     def start(run: RunInputs, splits: Splits) -> RunState:
@@ -188,11 +168,11 @@ def start_program(structure: Structure, kinds: tuple[str, ...], layout: Layout) 
     def start_all(runs: RunInputs, splits: Splits) -> RunState:
         return _vmap(_vmap(lambda run: start(run, splits)))(runs)
 
-    return _compile(layout, start_all, inputs=(True, False))
+    return Program(start_all)
 
 
 @functools.cache
-def epoch_program(structure: Structure, batch_size: int, layout: Layout) -> Wrapped:
+def epoch_program(structure: Structure, batch_size: int) -> Program:
     """Compiled (states [U, K], runs [U, K], epoch, splits) → the same and EpochMetrics; eats the states."""
 
     def train_epoch_of_all(
@@ -207,17 +187,17 @@ def epoch_program(structure: Structure, batch_size: int, layout: Layout) -> Wrap
 
         return _vmap(row)(states, runs)
 
-    return _compile(layout, train_epoch_of_all, inputs=(True, True, False, False), donate=0)
+    return Program(train_epoch_of_all, donate=0)
 
 
 @functools.cache
-def test_program(structure: Structure, layout: Layout) -> Wrapped:
+def test_program(structure: Structure) -> Program:
     """Compiled (states [U, K], runs [U, K], examples, scale) → TestMetrics [U, K]."""
 
     def test_all(states: RunState, runs: RunInputs, examples: Examples, scale: Array) -> TestMetrics:
         return _vmap(_vmap(lambda state, run: test(structure, state, run.hyper, examples, scale)))(states, runs)
 
-    return _compile(layout, test_all, inputs=(True, True, False, False))
+    return Program(test_all)
 
 
 def _vmap(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -230,17 +210,3 @@ def _vmap(function: Callable[..., Any]) -> Callable[..., Any]:
         return jax.tree.map(lambda leaf: leaf[None], alone)
 
     return mapped
-
-
-def _compile(
-    layout: Layout, function: Callable[..., Any], inputs: tuple[bool, ...], donate: int | None = None
-) -> Wrapped:
-    """The function on every device's part of a lot; ``inputs`` says which arguments are a lot's."""
-    placed = jax.shard_map(
-        function,
-        mesh=layout.mesh,
-        in_specs=tuple(ROWS if of_lot else PartitionSpec() for of_lot in inputs),
-        out_specs=ROWS,
-        check_vma=False,
-    )
-    return jax.jit(placed, donate_argnums=() if donate is None else donate)

@@ -1,18 +1,66 @@
-"""Compiled programs kept on disk, so that the next start of a command or a study need not compile them again.
+"""Compiled programs: one for all devices, and kept on disk.
 
-It is a setting of the whole process, which is why only `nnjax.cli` uses it: who imports nnjax decides for himself.
+Programs on disk spare the next start of a command or a study their compilation. It is a setting of the whole
+process, which is why only `nnjax.cli` uses it: who imports nnjax decides for himself.
 """
 
 import contextlib
 import hashlib
 import platform
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jax
+from jax.experimental import serialize_executable
+from jax.stages import Compiled
 
 WORTH_KEEPING = 0.1
 """Seconds of compilation from which a program is kept."""
+
+
+class Program:
+    """A jitted function that is compiled once for all devices on which it is called.
+
+    jax would compile for every device anew. Here what was compiled for the first one is loaded on the others,
+    where XLA can write it down. That is done before it runs, since XLA then refuses programs that sort.
+    """
+
+    def __init__(self, function: Callable[..., Any], donate: int | None = None) -> None:
+        self._jitted = jax.jit(function, donate_argnums=() if donate is None else donate)
+        self._written: dict[Any, tuple[Any, ...] | None] = {}
+        self._compiled: dict[Any, Compiled] = {}
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Call it where the first argument lies; the others lie there too, or on the host."""
+        return self.compiled(*arguments)(*arguments)
+
+    def compiled(self, *arguments: Any) -> Compiled:
+        """The program for arguments of these shapes, on their device."""
+        leaves, tree = jax.tree.flatten(arguments)
+        shapes, device = (tree, *((leaf.shape, leaf.dtype) for leaf in leaves)), leaves[0].device
+        if (shapes, device) not in self._compiled:
+            written = self._written.get(shapes)
+            program = _read(written, device) if written else self._jitted.lower(*arguments).compile()
+            if shapes not in self._written:
+                self._written[shapes] = _write(program)
+            self._compiled[shapes, device] = program
+        return self._compiled[shapes, device]
+
+
+def _write(program: Compiled) -> tuple[Any, ...] | None:
+    """The program as bytes, with the trees of its arguments and results; None where XLA can't write it down."""
+    with contextlib.suppress(ValueError, NotImplementedError, jax.errors.JaxRuntimeError):
+        return serialize_executable.serialize(program)
+    return None
+
+
+def _read(written: tuple[Any, ...], device: jax.Device) -> Compiled:
+    code, arguments, results = written
+    return serialize_executable.deserialize_and_load(
+        code, arguments, results, backend=device.client, execution_devices=[device]
+    )
 
 
 def keep_programs(folder: Path) -> None:

@@ -31,8 +31,8 @@ EPOCH_VARIABLES = {
     "train_accuracy": "training accuracy, running",
     "valid_loss": "validation loss",
     "valid_accuracy": "validation accuracy",
-    "grad_norm": "norm of the loss gradient, mean over every 32nd step",
-    "update_ratio": "norm of the update over norm of the parameters, mean over every 32nd step",
+    "grad_norm": "norm of the loss gradient, mean over one step in 32 or more",
+    "update_ratio": "norm of the update over norm of the parameters, mean over one step in 32 or more",
 }
 RUN_VARIABLES = {
     "test_loss": "test loss at the best validation epoch",

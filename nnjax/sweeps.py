@@ -4,7 +4,7 @@ import dataclasses
 import math
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 from tqdm import tqdm
 
-from nnjax import placement, results
+from nnjax import devices, placement, results
 from nnjax.checks import check_count
 from nnjax.config import SEED_FIELDS, Config, parse_init
 from nnjax.cost import StepCost, step_cost
@@ -107,22 +107,21 @@ class Plan:
     def __str__(self) -> str:
         of_seeds = [len(axis.changes) for axis in self.axes if set(axis.name.split(",")) <= set(SEED_FIELDS)]
         seeds = math.prod([*of_seeds, len(self.seeds or (0,))])
-        devices = placement.devices()
         lines = [
             f"{_count(self.runs // seeds, 'setting')} × {_count(seeds, 'seed')} = {_count(self.runs, 'run')} in "
             f"{_count(len(self.groups), 'group')}, so {_count(len(self.groups), 'compilation')} of a training "
-            f"program, on {_count(len(devices), f'{devices[0].device_kind} device')}"
+            f"program, on {_count(devices.count(), f'{devices.take(1)[0].device_kind} device')}"
         ]
         for number, group in enumerate(self.groups, 1):
             structure, data = group.structure, group.data
             widths = "-".join(map(str, (data.inputs, *structure.hidden, data.classes)))
-            layout = group.arrange(self.together).layout
+            _, rows, runs = group.arrange(self.together).runs.shape
             lines.append(
                 f"  group {number}: {_count(len(group.runs), 'run')} of {structure.model} {widths} "
                 f"({structure.activation}, {structure.loss}, {structure.optimizer}, batch {group.batch_size}) "
                 f"on {data.name}, {_count(group.epochs, 'epoch')} of {len(data.train.y)} examples, "
                 f"{group.parameters:,} parameters a run, {_size(group.state_bytes)} of state, "
-                f"{_size(group.data_bytes)} of data on each device, {layout.rows * layout.runs} at a time on each"
+                f"{_size(group.data_bytes)} of data, {rows * runs} at a time on each"
             )
         return "\n".join(lines)
 
@@ -233,7 +232,7 @@ def run_plan(todo: Plan, *, keep_parameters: bool = False, progress: bool | None
         seeds=todo.seeds,
         runs=[(run.setting, run.place) for group in todo.groups for run in group.runs],
         outcomes=[outcome.of_run(run) for outcome in outcomes for run in range(len(outcome.best_epoch))],
-        devices=placement.devices(),
+        devices=devices.take(devices.count()),
         wall_time=time.perf_counter() - started,
     )
 
@@ -263,54 +262,69 @@ def train_group(
     """Train the runs of one group; after each epoch ``on_epoch`` is called with their number."""
     training = Training(group, together)
     history = []
-    for _ in range(group.epochs):
-        history.append(training.epoch())
+    for metrics in training.epochs(group.epochs):
+        history.append(metrics)
         on_epoch(len(group.runs))
     return training.outcome(history, keep_parameters)
 
 
 class Training:
-    """The runs of a group in training; a call of the compiled program is one epoch of one lot of them."""
+    """The runs of a group in training; a call of the compiled program is one epoch of one lot."""
 
     def __init__(self, group: Group, together: int | None = None) -> None:
         self.group = group
         self.grid = group.arrange(together)
-        layout, data = self.grid.layout, group.data
+        data = group.data
         scale: Any = np.float32(data.scale)
         inputs = run_inputs(group)
         self._epochs = inputs.hyper.epochs[self.grid.runs]  # [lots, U, K]
-        self._splits = placement.put_everywhere(layout, Splits(data.train, data.valid, scale))
+        self._splits = placement.put_data(self.grid, Splits(data.train, data.valid, scale))
         self._inputs = placement.put_runs(self.grid, inputs)
-        self._train = placement.epoch_program(group.structure, group.batch_size, layout)
+        self._train = placement.epoch_program(group.structure, group.batch_size)
         self.restart()
 
     def restart(self) -> None:
         """Go back to the initial draws."""
-        start = placement.start_program(self.group.structure, self.group.init_kinds, self.grid.layout)
-        self._states = [start(inputs, self._splits) for inputs in self._inputs]
+        start = placement.start_program(self.group.structure, self.group.init_kinds)
+        self._states = [start(*lot) for lot in zip(self._inputs, self._splits, strict=True)]
         self._epoch = 0
-        self._live = self._epochs > 0
+        self._finite = np.full(self._epochs.shape, True)  # runs that have not been seen to diverge
 
-    def epoch(self) -> EpochMetrics:
-        """Train all runs for an epoch; metrics as host arrays [R]."""
+    def epochs(self, count: int) -> Iterator[EpochMetrics]:
+        """Train all runs for so many epochs; yields the metrics of each as host arrays [R].
+
+        An epoch's metrics are fetched when the next one has begun, so that no device waits for the slowest.
+        """
+        begun: list[list[EpochMetrics]] = []
+        for _ in range(count):
+            begun.append(self._begin_epoch())
+            if len(begun) > 1:
+                yield self._fetch(begun.pop(0))
+        for metrics in begun:
+            yield self._fetch(metrics)
+
+    def _begin_epoch(self) -> list[EpochMetrics]:
         metrics: list[Any] = []
         for lot, inputs in enumerate(self._inputs):
-            if self._live[lot].any():
+            if (self._finite[lot] & (self._epochs[lot] > self._epoch)).any():
                 self._states[lot], trained = self._train(
-                    self._states[lot], inputs, np.int32(self._epoch), self._splits
+                    self._states[lot], inputs, np.int32(self._epoch), self._splits[lot]
                 )
                 metrics.append(trained)
             else:
-                nothing: Any = np.full(self._live[lot].shape, np.float32(np.nan))
+                nothing: Any = np.full(self._finite[lot].shape, np.float32(np.nan))
                 metrics.append(EpochMetrics(*[nothing] * len(EpochMetrics._fields)))
-        metrics = jax.device_get(metrics)
         self._epoch += 1
-        self._live &= np.isfinite([trained.train_loss for trained in metrics]) & (self._epochs > self._epoch)
-        return placement.get_runs(self.grid, metrics)
+        return metrics
+
+    def _fetch(self, lots: list[EpochMetrics]) -> EpochMetrics:
+        lots = jax.device_get(lots)
+        self._finite &= np.isfinite([trained.train_loss for trained in lots])
+        return placement.get_runs(self.grid, lots)
 
     def compiled(self) -> Any:
         """The epoch's program as XLA has it, for its text and its memory."""
-        return self._train.lower(self._states[0], self._inputs[0], np.int32(0), self._splits).compile()
+        return self._train.compiled(self._states[0], self._inputs[0], np.int32(0), self._splits[0])
 
     @property
     def params(self) -> Params:
@@ -319,11 +333,11 @@ class Training:
 
     def outcome(self, history: Sequence[EpochMetrics], keep_parameters: bool) -> Outcome:
         """What came out of the epochs so far, and of the test set."""
-        test = placement.test_program(self.group.structure, self.grid.layout)
-        examples = placement.put_everywhere(self.grid.layout, self.group.data.test)
+        test = placement.test_program(self.group.structure)
+        examples = placement.put_data(self.grid, self.group.data.test)
         found = []
-        for state, inputs in zip(self._states, self._inputs, strict=True):
-            tested = test(state, inputs, examples, self._splits.scale)
+        for lot, state in enumerate(self._states):
+            tested = test(state, self._inputs[lot], examples[lot], self._splits[lot].scale)
             kept = (state.best_params, state.train.params) if keep_parameters else (None, None)
             found.append((tested, state.best_epoch, state.diverged_epoch, *kept))
         curves = jax.tree.map(lambda *epochs: np.stack(epochs, axis=1), *history)

@@ -19,7 +19,7 @@ from nnjax.structure import Structure
 from nnjax.types import Examples, Key, Params, Seed, layer_names
 
 NORM_EVERY = 32
-"""Steps between two measurements of the norms of gradient and update; at every step they cost a sixth of it."""
+"""Steps, at least, between two measurements of the norms of gradient and update, which cost a sixth of a step."""
 
 EVALUATION_BATCH = 500
 """Examples of a split that are evaluated together, at most."""
@@ -206,6 +206,7 @@ def train_epoch(
     derivative in reverse: to differentiate through training, scan `train_step`.
     """
     steps = order.shape[0]
+    length = norm_spacing(steps)
 
     def step(t: Int[Array, ""], carry: tuple[TrainState, EpochSums]) -> tuple[tuple[TrainState, EpochSums], Norms]:
         state, sums = carry
@@ -221,13 +222,18 @@ def train_epoch(
     ) -> tuple[tuple[TrainState, EpochSums], Norms]:
         # A step whose norms are measured, and those up to the next: norms that nobody reads aren't computed.
         carry, norms = step(first, carry)
-        end = jnp.minimum(first + NORM_EVERY, steps)
+        end = jnp.minimum(first + length, steps)
         return jax.lax.fori_loop(first + 1, end, lambda t, carry: step(t, carry)[0], carry), norms
 
     zero = jnp.zeros((), splits.scale.dtype)
-    firsts = jnp.arange(0, steps, NORM_EVERY)
+    firsts = jnp.arange(0, steps, length)
     (state, (loss, correct, examples)), norms = jax.lax.scan(stretch, (state, (zero, zero, zero)), firsts)
     return state, StepMetrics(loss / examples, correct / examples, examples, jax.tree.map(jnp.mean, norms))
+
+
+def norm_spacing(steps: int) -> int:
+    """Steps of an epoch from one measurement of the norms, the first at its first step, to the next."""
+    return -(-steps // max(1, steps // NORM_EVERY))
 
 
 def evaluate(

@@ -42,7 +42,7 @@ from nnjax.data import cache
 from nnjax.programs import keep_programs
 keep_programs(cache.folder() / "programs")
 (group,) = sweeps.plan(study["CONFIG"], axes=study["AXES"]).groups
-sweeps.Training(group).epoch()
+next(sweeps.Training(group).epochs(1))
 print(time.time())
 """
 """A process that trains the first epoch of the study, and says when it has ended."""

@@ -13,9 +13,8 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jax.sharding import NamedSharding, PartitionSpec
 
-from nnjax.placement import devices
+from nnjax import devices
 
 SIDE = 2048
 """Of the large matrices."""
@@ -35,35 +34,26 @@ class Machine:
     """Measures the rates of all devices together, again whenever it is asked."""
 
     def __init__(self) -> None:
-        self.devices = devices()
-        spread = NamedSharding(jax.sharding.Mesh(np.array(self.devices), ("devices",)), PartitionSpec("devices"))
-        count = len(self.devices)
-        matrices = np.random.default_rng(0).normal(size=(count, SIDE, SIDE)).astype(np.float32)
-        self.matrices = jax.device_put(matrices, spread)
-        self.matrix = jax.device_put(matrices[0], self.devices[0])
-        self.array = jax.device_put(np.zeros((count, COPIED // 4), np.float32), spread)
-        on_each: Any = {
-            "mesh": spread.mesh,
-            "in_specs": PartitionSpec("devices"),
-            "out_specs": PartitionSpec("devices"),
-        }
+        matrix = np.random.default_rng(0).normal(size=(SIDE, SIDE)).astype(np.float32)
+        self.matrix = jax.device_put(matrix)  # with all threads of a CPU
+        everywhere = devices.take(devices.count())
+        self.matrices = [jax.device_put(matrix, device) for device in everywhere]
+        self.arrays = [jax.device_put(np.zeros(COPIED // 4, np.float32), device) for device in everywhere]
         self.product = jax.jit(lambda matrix: matrix @ matrix)
-        self.products = jax.jit(jax.shard_map(lambda part: (part[0] @ part[0])[None], **on_each))
         # Written where it is read, so that no new memory has to be fetched from the system.
-        self.copy = jax.jit(jax.shard_map(lambda part: part + 1, **on_each), donate_argnums=0)
+        self.copy = jax.jit(lambda array: array + 1, donate_argnums=0)
 
     def rates(self) -> Rates:
-        """The rates now: of products, the better of one on each device and one on a device with all threads."""
+        """The rates now: of products, the better of one on each device and one with all threads."""
 
         def copy() -> Any:
-            self.array = self.copy(self.array)
-            return self.array
+            self.arrays = [self.copy(array) for array in self.arrays]
+            return self.arrays
 
-        work = 2 * SIDE**3
-        each = _median_seconds(lambda: self.products(self.matrices))
+        work, count = 2 * SIDE**3, len(self.matrices)
+        each = _median_seconds(lambda: [self.product(matrix) for matrix in self.matrices])
         alone = _median_seconds(lambda: self.product(self.matrix))
         copied = _median_seconds(copy)
-        count = len(self.devices)
         return Rates(max(count * work / each, work / alone), 2 * count * COPIED / copied)
 
 

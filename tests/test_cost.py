@@ -9,7 +9,7 @@ import pytest
 
 from nnjax import train
 from nnjax.config import Config
-from nnjax.cost import CACHE, SMALL_STEP, StepCost, runs_at_a_time, step_cost
+from nnjax.cost import CACHE, LARGE_STEP, SMALL_STEP, StepCost, runs_at_a_time, step_cost, threads_a_run
 from nnjax.initializers import initialize
 from nnjax.models import param_shapes
 from nnjax.structure import Structure, hyperparameters
@@ -73,6 +73,12 @@ def test_the_cache_bounds_the_runs_at_a_time(one_order):
     assert runs_at_a_time(small._replace(working_set=10**9), one_order) == 1
     large = small._replace(flops=int(SMALL_STEP) + 1)
     assert runs_at_a_time(large, one_order) == (CACHE // 100_000 if one_order else 1)
+
+
+def test_a_large_step_is_worth_several_threads():
+    large = StepCost(flops=int(LARGE_STEP), traffic=0, working_set=0, state=0)
+    assert threads_a_run(large, 4) == 4
+    assert threads_a_run(large._replace(flops=int(LARGE_STEP) - 1), 4) == 1
 
 
 @pytest.mark.parametrize("together", [1, 8])

@@ -24,12 +24,15 @@ ALLOWED = {
     "structure": {"config", "data", "models", "optim", "types"},
     "train": {"structure", "data", "losses", "models", "optim", "types"},
     "cost": {"structure"},
-    "placement": {"cost", "train", "structure", "data", "initializers", "models", "optim", "types"},
+    "devices": set(),
+    "placement": {
+        *("cost", "devices", "programs", "train", "structure", "data", "initializers", "models", "optim", "types"),
+    },
     "settings": {"config"},
     "results": {"settings", "data", "config", "types"},
     "sweeps": {
-        *("placement", "results", "settings", "train", "cost", "structure", "data", "models", "config", "checks"),
-        "types",
+        *("placement", "devices", "results", "settings", "train", "cost", "structure", "data", "models", "config"),
+        *("checks", "types"),
     },
     "stats": {"config"},
     "plots": {"stats", "config"},

@@ -1,3 +1,5 @@
+import collections
+
 import jax
 import numpy as np
 import pytest
@@ -18,11 +20,6 @@ LARGE = StepCost(flops=10**9, traffic=0, working_set=10**8, state=0)  # no two a
 SMALL = StepCost(flops=10**5, traffic=0, working_set=10**5, state=0)  # 40 at a time
 
 
-def test_a_cpu_has_the_devices_that_jax_was_given():
-    assert placement.devices() == tuple(jax.local_devices())
-    assert len(placement.devices()) == 2  # tests/conftest.py asks for them
-
-
 @given(seeds, costs, together)
 def test_every_run_stands_in_a_row_of_its_own_data_seed(data_seeds, cost, together):
     grid = placement.arrange(data_seeds, cost, together)
@@ -35,18 +32,19 @@ def test_every_run_stands_in_a_row_of_its_own_data_seed(data_seeds, cost, togeth
 @given(seeds, costs, together)
 def test_lots_divide_evenly_among_the_devices(data_seeds, cost, together):
     grid = placement.arrange(data_seeds, cost, together)
-    (_, rows, runs), layout = grid.runs.shape, grid.layout
-    assert len(layout.devices) == min(2, len(data_seeds))
-    assert (rows, runs) == (len(layout.devices) * layout.rows, layout.runs)
+    lots, rows, runs = grid.runs.shape
+    assert len(set(grid.devices)) == min(2, len(data_seeds))
+    of_each = collections.Counter(grid.device(lot) for lot in range(lots))
+    assert max(of_each.values()) == -(-lots // len(grid.devices))
     if together is not None:
-        assert layout.rows * layout.runs <= together
+        assert rows * runs <= together
 
 
 @given(seeds)
 def test_no_device_trains_more_large_runs_than_with_a_run_a_row(data_seeds):
     grid = placement.arrange(data_seeds, LARGE)
-    assert grid.runs.size // len(grid.layout.devices) <= -(-len(data_seeds) // len(grid.layout.devices))
-    assert grid.layout.rows == grid.layout.runs == 1
+    assert -(-grid.runs.size // len(grid.devices)) <= -(-len(data_seeds) // len(grid.devices))
+    assert grid.runs.shape[1:] == (1, 1)
 
 
 @given(seeds, costs, together)
@@ -68,17 +66,16 @@ def test_no_lot_could_be_left_out(data_seeds, cost, together):
     ],
 )
 def test_small_networks_are_taken_as_many_at_a_time_as_the_cache_holds(data_seeds, cost, taken):
-    layout = placement.arrange(list(data_seeds), cost).layout
-    assert (layout.rows, layout.runs) == taken
+    assert placement.arrange(list(data_seeds), cost).runs.shape[1:] == taken
 
 
 @pytest.mark.parametrize(
     ("runs_of_each_seed", "shape"),
     [
-        ([4, 4, 4], (3, 2, 2)),  # 12 runs on two devices: six each, in rows of 2
-        ([4, 4, 4, 4], (2, 2, 4)),  # the widest rows that do it
-        ([1] * 31 + [33], (32, 2, 1)),  # one long order isn't filled up to by the others
-        ([32], (1, 2, 16)),
+        ([4, 4, 4], (6, 1, 2)),  # 12 runs on two devices: six each, in rows of 2
+        ([4, 4, 4, 4], (4, 1, 4)),  # the widest rows that do it
+        ([1] * 31 + [33], (64, 1, 1)),  # one long order isn't filled up to by the others
+        ([32], (2, 1, 16)),
     ],
 )
 def test_an_order_takes_as_many_rows_as_the_devices_need(runs_of_each_seed, shape):
@@ -92,8 +89,28 @@ def test_what_is_put_on_the_grid_comes_back_in_order(data_seeds, together):
     grid = placement.arrange(data_seeds, LARGE, together)
     tree = {"a": np.arange(len(data_seeds)), "b": np.arange(3.0 * len(data_seeds)).reshape(-1, 3)}
     placed = placement.put_runs(grid, tree)
-    for lot in placed:
-        sharding = jax.NamedSharding(grid.layout.mesh, placement.ROWS)
-        assert lot["a"].sharding.is_equivalent_to(sharding, lot["a"].ndim)
+    assert [lot["a"].device for lot in placed] == [grid.device(lot) for lot in range(len(grid.runs))]
     for name, back in placement.get_runs(grid, placed).items():
         np.testing.assert_array_equal(back, tree[name])
+
+
+def test_cores_share_one_copy_of_the_data():
+    grid = placement.arrange(range(6), LARGE)
+    x = np.random.default_rng(0).integers(0, 256, (1000, 64), np.uint8)
+    copies = placement.put_data(grid, {"x": x})
+    assert [copy["x"].device for copy in copies] == [grid.device(lot) for lot in range(6)]
+    assert len({copy["x"].unsafe_buffer_pointer() for copy in copies}) == 1
+    np.testing.assert_array_equal(copies[1]["x"], x)
+
+
+@pytest.mark.parametrize(("runs", "cost", "threads"), [(1, LARGE, 2), (2, LARGE, 1), (1, SMALL, 1), (9, LARGE, 1)])
+def test_a_large_step_has_the_threads_that_are_free(runs, cost, threads, monkeypatch):
+    asked = []
+
+    def take(number, threads):
+        asked.append((number, threads))
+        return jax.local_devices()[:number]
+
+    monkeypatch.setattr(placement.devices, "take", take)
+    placement.arrange(range(runs), cost)
+    assert asked == [(min(2, runs), threads)]

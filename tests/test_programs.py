@@ -1,13 +1,16 @@
-"""Compiled programs on disk."""
+"""Compiled programs, on several devices and on disk."""
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
-from nnjax import programs
+from nnjax import devices, programs
 
 CHILD = """
 import sys, time
@@ -84,3 +87,63 @@ def test_a_folder_that_was_set_stays(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made_is_no_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert start(tmp_path / "file" / "programs")[1] == "None"
+
+
+@pytest.fixture
+def compilations() -> Iterator[list[str]]:
+    """The names of the programs that are compiled while a test runs."""
+    names: list[str] = []
+
+    def note(event: str, duration: float, **details: str) -> None:
+        if event.endswith("backend_compile_duration"):
+            names.append(details.get("fun_name", ""))
+
+    jax.monitoring.register_event_duration_secs_listener(note)
+    yield names
+    jax.monitoring.unregister_event_duration_listener(note)
+
+
+def scaled_program() -> programs.Program:
+    def scale(x: jax.Array, by: jax.Array) -> dict[str, jax.Array]:
+        return {"product": x * by, "sum": jnp.sum(x)}
+
+    return programs.Program(scale)
+
+
+def test_a_program_is_compiled_once_for_all_devices(compilations: list[str]) -> None:
+    program = scaled_program()
+    here = [jax.device_put(np.arange(3.0, dtype=np.float32), device) for device in devices.take(3)]
+    compilations.clear()
+    for _ in range(2):
+        for x in here:
+            found = program(x, np.float32(3))
+            assert found["product"].device == x.device
+            np.testing.assert_array_equal(found["product"], [0, 3, 6])
+            assert found["sum"] == 3
+    assert compilations.count("jit(scale)") == 1
+    program(jax.device_put(np.ones((2, 2), np.float32), devices.take(1)[0]), np.float32(3))
+    program(jax.device_put(np.ones(3, np.int32), devices.take(1)[0]), np.int32(3))
+    assert compilations.count("jit(scale)") == 3
+
+
+def test_a_program_eats_what_it_may_on_every_device() -> None:
+    program = programs.Program(lambda x, y: x + y, donate=0)
+    for device in devices.take(2):
+        x, y = (jax.device_put(np.ones(1000, np.float32), device) for _ in range(2))
+        program(x, y)
+        assert x.is_deleted()
+        assert not y.is_deleted()
+
+
+def test_where_a_program_cannot_be_written_down_it_is_compiled_again(
+    monkeypatch: pytest.MonkeyPatch, compilations: list[str]
+) -> None:
+    def refuse(compiled: object) -> None:
+        raise ValueError("Compilation does not support serialization")
+
+    monkeypatch.setattr(programs.serialize_executable, "serialize", refuse)
+    program = scaled_program()
+    here = [jax.device_put(np.ones(3, np.float32), device) for device in devices.take(2)]
+    compilations.clear()
+    assert [program(x, np.float32(2))["product"].device for x in here] == [x.device for x in here]
+    assert compilations.count("jit(scale)") == 2

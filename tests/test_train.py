@@ -155,7 +155,7 @@ def deviations(
         for place, (state, metrics) in enumerate(results):
             network, (x, y) = networks[place], cases[place].train_xy
             batches = reference.real_places(orders[place], len(y))
-            expected = network.train_epoch(x, y, batches, masks, train.NORM_EVERY)
+            expected = network.train_epoch(x, y, batches, masks, train.norm_spacing(len(batches)))
             found[place] += [
                 reference.tree_deviation(state.params, network.tree),
                 reference.deviation(metrics.loss, expected.loss),
@@ -329,13 +329,20 @@ def test_evaluation_is_without_dropout() -> None:
 # Steps, batches, keys.
 
 
+@pytest.mark.parametrize(
+    ("steps", "spacing"), [(1, 1), (31, 31), (63, 63), (64, 32), (67, 34), (750, 33), (3201, 33)]
+)
+def test_measured_steps_are_evenly_spaced(steps: int, spacing: int) -> None:
+    assert train.norm_spacing(steps) == spacing
+
+
 def test_norms_are_means_over_the_measured_steps() -> None:
-    """An epoch long enough that two steps are measured; other steps than those would show."""
-    case = make_case(dataclasses.replace(STANDARD, batch_size=1), examples=train.NORM_EVERY + 3)
+    """An epoch long enough that two steps are measured, 0 and 34; other steps than those would show."""
+    case = make_case(dataclasses.replace(STANDARD, batch_size=1), examples=2 * train.NORM_EVERY + 3)
     batches = reference.real_places(case.order(), len(case.train_xy[1]))
     means = [
         case.reference().train_epoch(*case.train_xy, batches, norm_every=spacing).grad_norm
-        for spacing in (1, train.NORM_EVERY, len(batches))
+        for spacing in (1, train.NORM_EVERY, 34, len(batches))
     ]
     assert min(np.diff(sorted(means))) > 1e-3
     assert max(deviations([case])) <= TOLERANCE
@@ -481,7 +488,7 @@ def test_an_epoch_records_running_training_and_following_validation_metrics() ->
         case.state, case.hyper, DROPOUT_KEY, case.order(), case.splits
     )
     batches = reference.real_places(case.order(), 37)
-    running = network.train_epoch(*case.train_xy, batches, norm_every=train.NORM_EVERY)
+    running = network.train_epoch(*case.train_xy, batches, norm_every=train.norm_spacing(len(batches)))
     expected = (*network.evaluate(*case.valid_xy), running.grad_norm, running.update_ratio)
     assert reference.deviation(metrics, (running.loss, running.accuracy, *expected)) <= TOLERANCE
     assert reference.tree_deviation(state.train.params, network.tree) <= TOLERANCE
