@@ -97,8 +97,8 @@ def arrange(data_seeds: Sequence[int], cost: StepCost, together: int | None = No
     # Where a row is short, or the last lot lacks a row, runs stand twice.
     height, length = (-(-size // part) * part for size, part in ((len(cut), rows_of_lot), (width, runs_of_row)))
     runs = np.stack([np.resize(cut[row % len(cut)], length) for row in range(height)])
-    lots = runs.reshape(-1, rows_of_lot, length // runs_of_row, runs_of_row).swapaxes(1, 2)
-    lots = lots.reshape(-1, rows_of_lot, runs_of_row)
+    parts = runs.reshape(-1, rows_of_lot, length // runs_of_row, runs_of_row).swapaxes(1, 2)
+    lots = parts.reshape(-1, rows_of_lot, runs_of_row)
     lots = lots[np.unique(_first_places(lots) // lots[0].size)]  # without those of which others hold all
     return Grid(used, lots, _first_places(lots))
 

@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 import nnjax
-from nnjax import train
+from nnjax import sweeps, train
 from nnjax.config import Config
 from nnjax.data import Dataset
 from nnjax.data.order import epoch_order
@@ -195,6 +195,31 @@ def test_a_diverged_run_is_marked_and_its_neighbours_stay_as_they_were_to_the_bi
         assert run.best_epoch < run.diverged_epoch
         assert np.isnan(run.test_accuracy_last)
         assert np.isnan(run.test_accuracy) == (run.best_epoch == 0)
+
+
+def test_lots_without_a_run_to_train_are_not_called(digits):
+    config = Config(hidden=(8,), activation="relu", loss="mse", init="he_normal")
+    axes = [{"learning_rate": 1e6, "epochs": 6}, {"learning_rate": 0.1, "epochs": 2}]
+    (group,) = nnjax.plan(config, digits, axes, seeds=1).groups
+    training = sweeps.Training(group, together=1)
+    train_a_lot, lots = training._train, []
+
+    def count(states, inputs, *rest):
+        lots.append(float(inputs.hyper.learning_rate[0, 0]))
+        return train_a_lot(states, inputs, *rest)
+
+    training._train = count
+    losses = np.array([metrics.train_loss for metrics in training.epochs(6)])
+    assert np.isnan(losses[:, 0]).all()  # diverged in its first epoch, which is known when the second has begun
+    assert (lots.count(1e6), lots.count(np.float32(0.1))) == (2, 2)
+
+
+def test_an_epoch_begins_before_the_metrics_of_the_last_are_fetched(digits):
+    (group,) = nnjax.plan(Config(hidden=(8,), epochs=3), digits, seeds=2).groups
+    training = sweeps.Training(group)
+    begin, begun = training._begin_epoch, []
+    training._begin_epoch = lambda: begun.append(0) or begin()
+    assert [len(begun) for _ in training.epochs(3)] == [2, 3, 3]
 
 
 def test_settings_share_the_seeds_initial_draw_and_data_order(digits):
