@@ -24,7 +24,8 @@ class Program:
     """A jitted function that is compiled once for all devices on which it is called.
 
     jax would compile for every device anew. Here what was compiled for the first one is loaded on the others,
-    where XLA can write it down. That is done before it runs, since XLA then refuses programs that sort.
+    where XLA can write it down. That is done before it runs, since XLA then refuses programs that sort. Where jax
+    keeps programs on disk, the other devices find them there.
     """
 
     def __init__(self, function: Callable[..., Any], donate: int | None = None) -> None:
@@ -51,6 +52,8 @@ class Program:
 
 def _write(program: Compiled) -> tuple[Any, ...] | None:
     """The program as bytes, with the trees of its arguments and results; None where XLA can't write it down."""
+    if getattr(jax.config, "jax_compilation_cache_dir", None) is not None:
+        return None  # it may come from there, and then XLA writes it down without its functions
     with contextlib.suppress(ValueError, NotImplementedError, jax.errors.JaxRuntimeError):
         return serialize_executable.serialize(program)
     return None

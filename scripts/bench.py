@@ -75,7 +75,7 @@ WORKLOADS = {
     "gpu": Workload("mnist", (128,), 64, 1024, ("nnjax", "nnjax-valid", "vmap", "torch-vmap")),
 }
 PARTS = (*(name for name in WORKLOADS if name != "gpu"), "growth", "start")
-QUICK = ("mnist-32", "digits-512", "wide", "growth")
+QUICK = ("mnist-32", "digits-512", "growth")
 
 
 def main() -> int:

@@ -89,6 +89,37 @@ def test_a_folder_that_cannot_be_made_is_no_error(tmp_path: Path) -> None:
     assert start(tmp_path / "file" / "programs")[1] == "None"
 
 
+SEVERAL_DEVICES = """
+import sys
+from pathlib import Path
+import jax, numpy as np
+from nnjax import devices
+from nnjax.programs import Program, keep_programs
+keep_programs(Path(sys.argv[1]))
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+hits = []
+jax.monitoring.register_event_listener(lambda name, **_: hits.extend([name] * name.endswith("cache_hits")))
+program = Program(lambda x: jax.numpy.sort(jax.numpy.sin(x)) @ x)
+x = np.arange(9, dtype=np.float32)
+expected = np.sort(np.sin(x)) @ x
+for device in devices.take(3):
+    np.testing.assert_allclose(program(jax.device_put(x, device)), expected, rtol=1e-5)
+print(len(hits))
+"""
+
+
+@pytest.mark.skipif(programs._refuses_its_own(), reason="XLA doesn't load what it compiled for this processor")
+def test_other_devices_and_later_starts_find_a_program_on_disk(tmp_path: Path) -> None:
+    found = []
+    for _ in range(2):
+        ended = subprocess.run(
+            [sys.executable, "-c", SEVERAL_DEVICES, str(tmp_path)], capture_output=True, text=True, check=True
+        )
+        assert ended.stderr == ""
+        found.append(int(ended.stdout))
+    assert found == [2, 3]
+
+
 @pytest.fixture
 def compilations() -> Iterator[list[str]]:
     """The names of the programs that are compiled while a test runs."""
