@@ -199,7 +199,8 @@ def sweep(
             ``init_seed`` and ``data_seed``, seeds have no part.
         together: runs that a device trains at a time. None takes as many as are fast: all on an accelerator; on a
             core of a CPU one or, of small networks, as many as its cache holds. With 1, no bit of a run depends on
-            how many others there are; with more, the last bits of a matrix product do.
+            how many others there are, unless a large network has the threads of free cores; with more, the last
+            bits of a matrix product do.
         keep_parameters: keep the best and the last parameters of each run; `nnjax.parameters` gives them back.
         progress: show a bar; None shows one on a terminal.
 
