@@ -4,6 +4,7 @@ A user's mistake is one sentence on stderr and exit code 2. What is slow to impo
 help, and most of the mistakes, come before that.
 """
 
+import argparse
 import contextlib
 import errno
 import os
@@ -27,11 +28,12 @@ if TYPE_CHECKING:
 COMMANDS = {
     "train": "Train one setting, with each of its seeds.",
     "sweep": "Train every setting that the axes say, each with all seeds.",
+    "check": "Check derivatives worked out by hand: those of nnjax, or your own.",
 }
 
 HELP = f"""usage: nnjax COMMAND …
 
-Train many small neural networks side by side.
+Train many small neural networks side by side; check formulas worked out by hand.
 
 commands:
 {"".join(f"  {name:<11}{words}{chr(10)}" for name, words in COMMANDS.items())}
@@ -45,7 +47,7 @@ NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code: 0, 2 for a user's mistake, 130 for Ctrl-C."""
+    """Run a command and return its exit code: 0, 1 for a wrong formula, 2 for a user's mistake, 130 for Ctrl-C."""
     try:
         with _sentences():
             _command(sys.argv[1:] if argv is None else argv)
@@ -122,6 +124,8 @@ def _command(argv: Sequence[str]) -> None:
         print(HELP, end="")
     elif command == "--version":
         print(f"nnjax {_version()}")
+    elif command == "check":
+        raise SystemExit(_check(flags))
     elif command in COMMANDS:
         options = read_options(
             flags,
@@ -140,7 +144,68 @@ def _command(argv: Sequence[str]) -> None:
     else:
         known = [*COMMANDS, "--help", "--version"]
         given = f"{command!r} is no command" if command else "a command is missing"
-        raise ValueError(f"{given}: give {' or '.join(COMMANDS)}{nearest(command, known)}")
+        *others, last = COMMANDS
+        raise ValueError(f"{given}: give {', '.join(others)} or {last}{nearest(command, known)}")
+
+
+def _check(flags: Sequence[str]) -> int:
+    """``nnjax check``: the exit code, 1 for a wrong formula."""
+    parser = _check_parser()
+    try:
+        parsed, rest = parser.parse_known_args(flags)
+    except argparse.ArgumentError as error:
+        raise ValueError(f"{error.argument_name} needs a value") from None
+    for word in rest:
+        if not word.startswith("-"):
+            raise ValueError(f"{word!r} is one word more than the formula's name")
+        flag = word.partition("=")[0]
+        raise ValueError(f"there is no flag {flag}{nearest(flag, [f'--{name}' for name in vars(parsed)])}")
+    given = {name: value for name, value in vars(parsed).items() if value is not None}
+    if not given:
+        from nnjax.derivations.command import run_all
+
+        return run_all()
+    for name, words in (
+        ("formula", "name the formula to check first, as in my_formulas:jacobian"),
+        ("of", "name the function that it is the derivative of, as in --of my_formulas:f"),
+        ("shape", "give the shape of each argument, as in --shape z=5 --shape w=3,4"),
+    ):
+        if name not in given:
+            raise ValueError(f"{name if name == 'formula' else f'--{name}'} is missing: {words}")
+    from nnjax.derivations.command import run_check
+
+    wrt = parsed.wrt.split(",") if parsed.wrt else None
+    return run_check(parsed.formula, parsed.of, parsed.shape, wrt, parsed.form or "jacobian")
+
+
+def _check_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="nnjax check",
+        usage="nnjax check [FORMULA --of FUNCTION --shape NAME=SIZES … [--wrt NAME] [--form FORM]]",
+        description="Compare a derivative worked out by hand with autodiff, in float64, at random points and hard "
+        "ones; where it is wrong, say which term. Without a formula, all of nnjax's own are checked.",
+        epilog="Functions are named module:function or file.py:function; modules of this folder are found. "
+        "Exit code: 0 where the formula is right, 1 where it is wrong, 2 for a mistake in the call.",
+        allow_abbrev=False,
+        exit_on_error=False,
+    )
+    parser.add_argument("formula", nargs="?", metavar="FORMULA", help="the derivative worked out by hand")
+    parser.add_argument("--of", metavar="FUNCTION", help="what it is the derivative of, written for JAX")
+    parser.add_argument(
+        "--shape",
+        action="append",
+        metavar="NAME=SIZES",
+        help="of each argument: z=5, w=3,4, b= for a scalar; after a colon what it holds, if not any (real) "
+        "numbers: y=5:onehot, positive, probability, distribution, binary, labels10 for whole numbers below 10",
+    )
+    parser.add_argument("--wrt", metavar="NAME", help="the argument that the derivative is in, if not the first")
+    parser.add_argument(
+        "--form",
+        metavar="FORM",
+        help="what the formula returns: jacobian (the default), shaped output × input; jvp or vjp, a product with "
+        "a vector, its last argument; rows or columns, one matrix with entries strung in that order",
+    )
+    return parser
 
 
 def _version() -> str:

@@ -50,7 +50,9 @@ def loaded_by(*argv):
     return done, {name.split(".")[0] for name in done.stdout.split()}
 
 
-@pytest.mark.parametrize("argv", [["--help"], ["train", "--help"], ["--version"], ["train", "--learnin_rate=1"]])
+@pytest.mark.parametrize(
+    "argv", [["--help"], ["train", "--help"], ["--version"], ["check", "--help"], ["train", "--learnin_rate=1"]]
+)
 def test_help_and_mistakes_come_before_what_is_slow_to_import(argv):
     done, modules = loaded_by(*argv)
     assert done.returncode == (2 if "learnin" in argv[-1] else 0)
@@ -74,6 +76,7 @@ def test_help_lists_the_commands(command):
     assert (code, err) == (0, "")
     assert "train  " in out
     assert "sweep  " in out
+    assert "check  " in out
 
 
 def test_version(command):
@@ -89,8 +92,8 @@ MISTAKES = {
         "momentum is 2, and must be at least 0 and less than 1",
     ),
     "file": (["train", "--config", "nope.yml"], "there is no configuration file nope.yml"),
-    "no command": ([], "a command is missing: give train or sweep"),
-    "command": (["trian"], "'trian' is no command: give train or sweep; did you mean 'train'?"),
+    "no command": ([], "a command is missing: give train, sweep or check"),
+    "command": (["trian"], "'trian' is no command: give train, sweep or check; did you mean 'train'?"),
     "batch": (
         ["train", "--batch_size", "2000"],
         "batch_size is 2000, and must be at most 1150, the examples that digits trains on",

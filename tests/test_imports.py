@@ -41,7 +41,19 @@ ALLOWED = {
     "files": {"config"},
     "options": {"files", "settings", "config", "checks"},
     "programs": set(),
-    "cli": {"programs", "data", "options", "sweeps", "results", "folder", "report", "settings", "config"},
+    "derivations": {"types", "derivations"},
+    "cli": {
+        "programs",
+        "derivations",
+        "data",
+        "options",
+        "sweeps",
+        "results",
+        "folder",
+        "report",
+        "settings",
+        "config",
+    },
 }
 
 LAZY = {"sklearn", "scipy.stats", "matplotlib", "tensorflow_datasets", "wandb", "jsonargparse", "h5netcdf"}
@@ -115,5 +127,6 @@ def test_importing_the_engine_loads_nothing_that_it_does_not_need():
 
 def test_modules_are_found_without_importing_them_first():
     assert "nnjax.stats" in loaded_by("import nnjax; nnjax.stats")
+    assert "nnjax.derivations" in loaded_by("import nnjax; nnjax.derivations.check")
     with pytest.raises(subprocess.CalledProcessError):
         loaded_by("import nnjax; nnjax.statistics")

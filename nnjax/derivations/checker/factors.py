@@ -1,0 +1,102 @@
+"""Factors between two answers: a plain number, or one that goes with the sizes, as a sum for a mean does."""
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from nnjax.derivations.checker.autodiff import Array
+from nnjax.derivations.checker.cases import Case
+
+
+class Factor(NamedTuple):
+    """A factor that may depend on the sizes: number · size_1 · … / (size_2 · …)."""
+
+    number: float
+    above: tuple[int, ...] = ()
+    below: tuple[int, ...] = ()
+
+    def at(self, case: Case) -> float:
+        """Its value at the sizes of a case."""
+        up = math.prod(case.sizes[size] for size in self.above)
+        return self.number * up / math.prod(case.sizes[size] for size in self.below)
+
+    @property
+    def kind(self) -> str:
+        """The diagnosis that it is, a word of `nnjax.derivations.checker.hypotheses.KINDS`."""
+        if self.above or self.below:
+            return "batch"
+        return "sign" if self.number == -1 else "factor"
+
+    def __str__(self) -> str:
+        number = _fraction(self.number)
+        up = "·".join([number] * (number != "1" or not self.above) + [f"{size}" for size in self.above])
+        return f"{up}/{'/'.join(map(str, self.below))}" if self.below else up
+
+
+def common_factor(cases: Sequence[Case], pairs: Sequence[tuple[Array, Array]]) -> Factor | None:
+    """The factor by which the first of each pair must be multiplied to be the second, at every case."""
+    ratios = []
+    kept = []
+    for case, (got, want) in zip(cases, pairs, strict=True):
+        if not np.any(want) and not np.any(got):
+            continue
+        if not np.all(np.isfinite(got)) or not np.any(got):
+            return None
+        ratio = float(np.vdot(got, want) / np.vdot(got, got))
+        if ratio == 0 or not case.agrees(got * ratio, want):
+            return None
+        ratios.append(ratio)
+        kept.append(case)
+    return fit_factor(kept, ratios) if ratios else Factor(1)
+
+
+def fit_factor(cases: Sequence[Case], ratios: Sequence[float]) -> Factor | None:
+    """The product of a number and powers of the sizes that has the given value at each case, simple ones first."""
+    sizes = list(cases[0].sizes)
+    powers = sorted(itertools.product(range(-2, 3), repeat=min(len(sizes), 4)), key=lambda es: sum(map(abs, es)))
+    for exponents in powers:
+        above = tuple(size for size, e in zip(sizes, exponents, strict=False) for _ in range(e))
+        below = tuple(size for size, e in zip(sizes, exponents, strict=False) for _ in range(-e))
+        factor = Factor(1, above, below)
+        number = ratios[0] / factor.at(cases[0])
+        if all(
+            math.isclose(factor.at(case) * number, ratio, rel_tol=1e-7)
+            for case, ratio in zip(cases, ratios, strict=True)
+        ):
+            return Factor(_rounded(number), above, below)
+    return None
+
+
+def factor_sentence(factor: Factor, what: str) -> str:
+    """What a factor on ``what`` means in words."""
+    if factor.kind == "sign":
+        return f"{what} has the opposite sign"
+    sentence = f"{what} must be multiplied by {factor}"
+    if factor == Factor(1, (), factor.below):
+        return f"{sentence}: a sum stands where the mean over {_axes(factor.below)} belongs"
+    if factor == Factor(1, factor.above, ()):
+        return f"{sentence}: a mean over {_axes(factor.above)} stands where the sum belongs, or is taken twice"
+    return sentence
+
+
+def _axes(sizes: tuple[int, ...]) -> str:
+    return " and ".join(f"the axis of size {size}" for size in sizes)
+
+
+def _fraction(number: float) -> str:
+    for below in range(1, 13):
+        above = number * below
+        if abs(above - round(above)) < 1e-9 * max(1, abs(above)) and round(above):
+            return f"{round(above)}/{below}" if below > 1 else f"{round(above)}"
+    return f"{number:.6g}"
+
+
+def _rounded(number: float) -> float:
+    for below in range(1, 13):
+        above = number * below
+        if abs(above - round(above)) < 1e-7 * max(1, abs(above)) and round(above):
+            return round(above) / below
+    return number
