@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from nnjax.config import DataConfig as DataConfig
     from nnjax.data import Dataset as Dataset
     from nnjax.data import load_data as load_data
+    from nnjax.plans import plan as plan
     from nnjax.results import load as load_results
     from nnjax.results import parameters as parameters
     from nnjax.results import save as save_results
-    from nnjax.sweeps import plan as plan
     from nnjax.sweeps import sweep as sweep
 
 _HOME = {
@@ -26,7 +26,7 @@ _HOME = {
     "load_data": ("data", "load_data"),
     "load_results": ("results", "load"),
     "parameters": ("results", "parameters"),
-    "plan": ("sweeps", "plan"),
+    "plan": ("plans", "plan"),
     "save_results": ("results", "save"),
     "sweep": ("sweeps", "sweep"),
 }

@@ -96,11 +96,11 @@ def run(options: Options, *, title: str, question: str) -> "xr.Dataset":
     """
     with _sentences():
         with _folder(options) as folder:
-            from nnjax import report, results, sweeps
+            from nnjax import plans, report, results, sweeps
             from nnjax.data import cache
             from nnjax.programs import keep_programs
 
-            plan = sweeps.plan(options.config, axes=options.axes, together=options.together)
+            plan = plans.plan(options.config, axes=options.axes, together=options.together)
             print(plan, flush=True)
             if options.dry_run:
                 raise SystemExit(0)

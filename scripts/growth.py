@@ -37,11 +37,11 @@ STUDY = Path(__file__).parent.parent / "experiments" / "learning_rate.py"
 FIRST_EPOCH = f"""
 import runpy, time
 study = runpy.run_path({str(STUDY)!r})
-from nnjax import sweeps
+from nnjax import plans, sweeps
 from nnjax.data import cache
 from nnjax.programs import keep_programs
 keep_programs(cache.folder() / "programs")
-(group,) = sweeps.plan(study["CONFIG"], axes=study["AXES"]).groups
+(group,) = plans.plan(study["CONFIG"], axes=study["AXES"]).groups
 next(sweeps.Training(group).epochs(1))
 print(time.time())
 """

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import machine
-from nnjax import Config, Dataset, sweeps
+from nnjax import Config, Dataset, plans, sweeps
 from nnjax.data import Examples, epoch_order
 from nnjax.train import run_keys
 from peers import Task, Trained, Trainer, Weights
@@ -34,7 +34,7 @@ class NnJax(Trainer):
             seeds=task.seeds,
             epochs=10_000,
         )
-        self.group = sweeps.plan(config, data).groups[0]
+        self.group = plans.plan(config, data).groups[0]
         self.training = sweeps.Training(self.group)
 
     def start(self) -> Weights:

@@ -83,12 +83,12 @@ def test_a_large_step_is_worth_several_threads():
 
 @pytest.mark.parametrize("together", [1, 8])
 def test_states_are_written_over_and_the_data_are_not_copied(together):
-    from nnjax import Dataset, sweeps
+    from nnjax import Dataset, plans, sweeps
 
     rng = np.random.default_rng(0)
     examples = Examples(rng.integers(0, 256, (40_000, 90), np.uint8), rng.integers(0, 3, 40_000).astype(np.int32))
     data = Dataset("bytes", examples, examples, examples, classes=3, scale=255.0)
-    todo = sweeps.plan(Config(hidden=(50,), batch_size=10), data, seeds=16, together=together)
+    todo = plans.plan(Config(hidden=(50,), batch_size=10), data, seeds=16, together=together)
     memory = sweeps.Training(todo.groups[0], together).compiled().memory_analysis()  # of a device
     state = todo.groups[0].cost.state * together
     assert state < memory.alias_size_in_bytes < 1.01 * state + 1000 * together

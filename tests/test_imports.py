@@ -30,9 +30,11 @@ ALLOWED = {
     },
     "settings": {"config"},
     "results": {"settings", "data", "config", "types"},
+    "plans": {
+        *("placement", "devices", "settings", "cost", "structure", "data", "models", "config", "checks", "types"),
+    },
     "sweeps": {
-        *("placement", "devices", "results", "settings", "train", "cost", "structure", "data", "models", "config"),
-        *("checks", "types"),
+        *("plans", "placement", "devices", "results", "settings", "train", "structure", "data", "config", "types"),
     },
     "stats": {"config"},
     "plots": {"stats", "config"},
@@ -47,6 +49,7 @@ ALLOWED = {
         "derivations",
         "data",
         "options",
+        "plans",
         "sweeps",
         "results",
         "folder",

@@ -1,5 +1,3 @@
-import re
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -121,16 +119,6 @@ def test_runs_at_a_time_may_have_different_numbers_of_epochs_and_diverge(digits)
         np.testing.assert_array_equal(apart[name], several[name], err_msg=name)
     np.testing.assert_allclose(apart.train_loss, several.train_loss, rtol=1e-3)
     np.testing.assert_allclose(apart.test_loss_last, several.test_loss_last, rtol=1e-3)
-
-
-@pytest.mark.parametrize("together", [0, -1, 2.5, "4", True])
-def test_runs_at_a_time_are_a_count(digits, together):
-    with pytest.raises(ValueError, match=r"together is .* and must be"):
-        nnjax.plan(SMALL, digits, together=together)
-
-
-def test_the_plan_says_how_many_runs_a_device_takes_at_a_time(digits):
-    assert "3 at a time on each" in str(nnjax.plan(SMALL, digits, seeds=6, together=3))
 
 
 def test_three_numbers_and_four_kinds_of_initialisation_compile_one_training_program(digits, compilations):
@@ -296,23 +284,6 @@ def test_more_learning_moves_the_weights_more(digits):
     assert (got.grad_norm > 0).all()
 
 
-def test_a_batch_larger_than_the_training_data_gets_a_sentence(digits):
-    with pytest.raises(ValueError, match=re.escape("batch_size is 2000, and must be at most 11")):
-        nnjax.plan(Config(batch_size=2000), digits)
-
-
-def test_the_plan_counts_what_will_happen(digits):
-    words = str(
-        nnjax.plan(Config(momentum=0.9), digits, {"learning_rate": [1, 0.1], "hidden": [(16,), (4,)]}, seeds=5)
-    )
-    assert "4 settings × 5 seeds = 20 runs in 2 groups" in words
-    assert "2 compilations" in words
-    assert "mlp 64-16-10" in words
-    parameters = 64 * 16 + 16 + 16 * 10 + 10
-    assert f"{parameters:,} parameters a run" in words
-    assert f"{3 * 4 * 10 * parameters / 1000:.3g} kB of state" in words  # weights, the best, and velocities
-
-
 def test_bytes_and_floats_train_alike():
     rng = np.random.default_rng(0)
     bytes_ = rng.integers(0, 256, (90, 6), dtype=np.uint8)
@@ -337,40 +308,12 @@ def test_one_run_with_both_seeds_fixed_has_no_dimension_but_epoch(digits):
     np.testing.assert_array_equal(got.valid_loss, crossed.valid_loss.squeeze())
 
 
-def test_crossed_seeds_are_counted_as_seeds(digits):
-    axes = {"init_seed": [0, 1], "data_seed": [0, 1, 2], "learning_rate": [1, 0.1]}
-    assert str(nnjax.plan(SMALL, digits, axes)).startswith("2 settings × 6 seeds = 12 runs in 1 group")
-
-
 def test_a_field_that_a_listed_setting_leaves_out_is_labelled_by_its_default(digits):
     got = nnjax.sweep(SMALL, digits, [{"learning_rate": 1.0}, {"momentum": 0.9}], seeds=1)
     assert list(got.learning_rate.values) == [1.0, SMALL.learning_rate]
     assert list(got.momentum.values) == [0.0, 0.9]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        ((SMALL, "digits"), "data is a str, and must be a nnjax.Dataset"),
-        ((SMALL, {"learning_rate": [1]}), "data is a dict"),
-        (({"epochs": 1},), "the configuration is a dict, and must be a nnjax.Config"),
-    ],
-)
-def test_arguments_of_the_wrong_kind_get_a_sentence(arguments, words):
-    with pytest.raises(ValueError, match=words):
-        nnjax.plan(*arguments)
-
-
-def test_a_number_of_seeds_that_is_not_whole_gets_a_sentence(digits):
-    with pytest.raises(ValueError, match=r"seeds is 2\.0, and must be a whole number"):
-        nnjax.plan(SMALL, digits, seeds=2.0)
-
-
 def test_weights_of_zero_have_an_update_ratio_that_is_finite(digits):
     got = nnjax.sweep(Config(model="softmax_regression", init="zeros", epochs=1), digits, seeds=1)
     assert np.isfinite(got.update_ratio).all()
-
-
-def test_copies_of_one_run_are_not_counted_as_many(digits):
-    with pytest.raises(ValueError, match="fix both in all settings or in none"):
-        nnjax.plan(SMALL, digits, [{"init_seed": 0, "data_seed": 0}, {"learning_rate": 1}], seeds=8)

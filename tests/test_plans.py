@@ -1,0 +1,70 @@
+"""What a sweep will do, before any of it is done."""
+
+import re
+
+import pytest
+
+import nnjax
+from nnjax.config import Config
+
+SMALL = Config(hidden=(8,), init="he_normal", learning_rate=0.5, epochs=2)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return nnjax.load_data("digits")
+
+
+@pytest.mark.parametrize("together", [0, -1, 2.5, "4", True])
+def test_runs_at_a_time_are_a_count(digits, together):
+    with pytest.raises(ValueError, match=r"together is .* and must be"):
+        nnjax.plan(SMALL, digits, together=together)
+
+
+def test_the_plan_says_how_many_runs_a_device_takes_at_a_time(digits):
+    assert "3 at a time on each" in str(nnjax.plan(SMALL, digits, seeds=6, together=3))
+
+
+def test_a_batch_larger_than_the_training_data_gets_a_sentence(digits):
+    with pytest.raises(ValueError, match=re.escape("batch_size is 2000, and must be at most 11")):
+        nnjax.plan(Config(batch_size=2000), digits)
+
+
+def test_the_plan_counts_what_will_happen(digits):
+    words = str(
+        nnjax.plan(Config(momentum=0.9), digits, {"learning_rate": [1, 0.1], "hidden": [(16,), (4,)]}, seeds=5)
+    )
+    assert "4 settings × 5 seeds = 20 runs in 2 groups" in words
+    assert "2 compilations" in words
+    assert "mlp 64-16-10" in words
+    parameters = 64 * 16 + 16 + 16 * 10 + 10
+    assert f"{parameters:,} parameters a run" in words
+    assert f"{3 * 4 * 10 * parameters / 1000:.3g} kB of state" in words  # weights, the best, and velocities
+
+
+def test_crossed_seeds_are_counted_as_seeds(digits):
+    axes = {"init_seed": [0, 1], "data_seed": [0, 1, 2], "learning_rate": [1, 0.1]}
+    assert str(nnjax.plan(SMALL, digits, axes)).startswith("2 settings × 6 seeds = 12 runs in 1 group")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((SMALL, "digits"), "data is a str, and must be a nnjax.Dataset"),
+        ((SMALL, {"learning_rate": [1]}), "data is a dict"),
+        (({"epochs": 1},), "the configuration is a dict, and must be a nnjax.Config"),
+    ],
+)
+def test_arguments_of_the_wrong_kind_get_a_sentence(arguments, words):
+    with pytest.raises(ValueError, match=words):
+        nnjax.plan(*arguments)
+
+
+def test_a_number_of_seeds_that_is_not_whole_gets_a_sentence(digits):
+    with pytest.raises(ValueError, match=r"seeds is 2\.0, and must be a whole number"):
+        nnjax.plan(SMALL, digits, seeds=2.0)
+
+
+def test_copies_of_one_run_are_not_counted_as_many(digits):
+    with pytest.raises(ValueError, match="fix both in all settings or in none"):
+        nnjax.plan(SMALL, digits, [{"init_seed": 0, "data_seed": 0}, {"learning_rate": 1}], seeds=8)
