@@ -15,13 +15,13 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
-from nnjax.derivations import backprop, matrices
+from nnjax.derivations import backprop, matrices, xor
 from nnjax.derivations import softmax as softmax_module
 from nnjax.derivations.catalogue import formulas
 from nnjax.derivations.formula import Formula
 
 TWO_LAYERS = ("gelu → softmax → mse", "scaled sigmoid → scaled sigmoid → binary cross entropy")
-DEEP_LESS = ("plain, cross entropy", "residual, cross entropy", "tanh, dropout, cross entropy")
+DEEP_LESS = ("plain, cross entropy", "residual, mse", "dropout, binary cross entropy")
 
 
 class Mutant(NamedTuple):
@@ -77,7 +77,11 @@ def _functions(formula: Formula) -> list[tuple[types.ModuleType, str]]:
     hand = formula.hand
     if "<locals>" in hand.__qualname__:
         made_of = {"two_layer_backward", "deep_backward", "composed_gradients", "compose_linear"}
-        return [(backprop, name) for name in hand.__code__.co_names if name in made_of]
+        return [
+            (xor if name == "output_jacobian" else backprop, name)
+            for name in hand.__code__.co_names
+            if name in made_of | {"output_jacobian"}
+        ]
     functions = [(inspect.getmodule(hand), hand.__name__)]
     if hand is softmax_module.softmax_jacobian:
         functions.append((softmax_module, "softmax"))

@@ -87,3 +87,10 @@ def test_slope_derivative_equals_autodiff():
 @pytest.mark.parametrize("name", NAMES)
 def test_dtype_stays(name):
     assert derivative(name)(jnp.ones(3, jnp.float32), 1.5).dtype == jnp.float32
+
+
+@pytest.mark.parametrize(("name", "limits"), [("gelu", (0, 1)), ("sigmoid", (0, 0)), ("tanh", (0, 0))])
+def test_derivatives_have_their_limits_at_infinity(name, limits):
+    found = derived.ELEMENTWISE[name].dx(jnp.array([-jnp.inf, jnp.inf]), 1.0)
+    np.testing.assert_array_equal(found, limits)
+    np.testing.assert_array_equal(derived.scaled_sigmoid_dk(jnp.array([-jnp.inf, jnp.inf]), 2.0), 0)

@@ -100,6 +100,14 @@ def test_layers_with_skips_and_masks_equal_autodiff(widths, residual, dropout):
     check_layers(widths, residual, dropout)
 
 
+@pytest.mark.parametrize(
+    ("f", "loss", "slope"),
+    [("scaled_sigmoid", "mse", 1.5), ("relu", "binary_cross_entropy", 1.0), ("gelu", "cross_entropy", 1.0)],
+)
+def test_layers_with_other_activations_and_losses_equal_autodiff(f, loss, slope):
+    check_layers((2, 3, 3, 3), True, True, f=f, loss=loss, slope=slope)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("residual", "dropout"), OPTIONS)
 @given(widths=st.lists(st.integers(1, 3), min_size=2, max_size=5), batch=st.integers(1, 3))
@@ -107,7 +115,7 @@ def test_any_layers_with_skips_and_masks_equal_autodiff(residual, dropout, width
     check_layers(tuple(widths), residual, dropout, batch)
 
 
-def check_layers(widths, residual, dropout, batch=3):
+def check_layers(widths, residual, dropout, batch=3, f="tanh", loss="cross_entropy", slope=1.0):
     with double_precision():
         x, layers, labels, targets = network(widths, batch)
         rng = np.random.default_rng(0)
@@ -117,14 +125,14 @@ def check_layers(widths, residual, dropout, batch=3):
         def forward(x, layers):
             a = x
             for i, (w, b) in enumerate(layers[:-1]):
-                h = jnp.tanh(a @ w + b[None])
+                h = ACTIVATIONS[f](a @ w + b[None], slope)
                 h = h * masks[i] if dropout and masks[i] is not None else h
                 a = a + h if residual and i and a.shape == h.shape else h
-            return engine_loss("cross_entropy", a @ layers[-1].w + layers[-1].b[None], labels)
+            return engine_loss(loss, a @ layers[-1].w + layers[-1].b[None], labels)
 
         @jax.jit
         def by_hand(x, layers):
-            arguments = (layers, targets, "tanh", "cross_entropy", masks, residual)
+            arguments = (layers, targets, f, loss, masks, residual, slope)
             cache = backprop.deep_forward(x, *arguments)
             return cache, backprop.deep_backward(cache, *arguments)
 

@@ -142,7 +142,7 @@ def test_functions_without_forward_mode_are_checked_in_reverse():
     square.defvjp(lambda x: (x**2, x), lambda x, d: (2 * x * d,))
     report = check(lambda x: 2 * x, of=square, shapes="x=3")
     assert report.passed
-    assert list(report.modes) == ["jacrev"]
+    assert list(report.modes) == ["jacrev", "VJP", "differences"]
 
 
 def test_autodiff_that_contradicts_itself_is_reported():
@@ -153,7 +153,7 @@ def test_autodiff_that_contradicts_itself_is_reported():
     square.defjvp(lambda primals, tangents: (primals[0] ** 2, 3 * primals[0] * tangents[0]))
     report = check(lambda x: 3 * x, of=square, shapes="x=3")
     assert not report.passed
-    assert "not with differences" in str(report)
+    assert "central differences disagree with autodiff" in str(report)
 
 
 def test_a_kink_near_a_point_raises_no_alarm():
@@ -256,3 +256,61 @@ def test_an_answer_that_is_not_finite_is_said_to_be_so():
 def test_the_seed_moves_the_random_points():
     reports = [str(check(lambda z: 2 * soft_jacobian(z), of=soft, shapes="z=3", seed=seed)) for seed in (0, 0, 1)]
     assert reports[0] == reports[1] != reports[2]
+
+
+@jax.custom_vjp
+def wrong_rule(x):
+    return jnp.sum(jnp.sin(x))
+
+
+wrong_rule.defvjp(lambda x: (wrong_rule(x), x), lambda x, g: (-g * jnp.cos(x),))
+
+
+def test_central_differences_find_a_wrong_rule_that_the_formula_shares():
+    """A custom VJP has no forward mode; the differences need none."""
+    report = check(lambda x: -jnp.cos(x), of=wrong_rule, shapes={"x": 4})
+    assert not report.passed
+    assert set(report.modes) == {"jacrev", "VJP", "differences"}
+    assert report.modes["jacrev"] <= 1e-12
+    assert report.modes["differences"] > 0.1
+    assert any("central differences disagree with autodiff" in note for note in report.notes)
+
+
+def test_where_differences_agree_the_formula_is_not_blamed():
+    report = check(jnp.cos, of=wrong_rule, shapes={"x": 4})
+    assert not report.passed
+    assert "central differences agree with the formula, and autodiff does not" in str(report.diagnosis)
+
+
+@pytest.mark.parametrize("form", ["jvp", "vjp"])
+def test_a_wrong_product_is_wrong_in_every_way(form):
+    report = check(lambda x, v: 2 * jax.nn.softmax(x) * v, of=jax.nn.softmax, shapes={"x": 4}, form=form)
+    assert min(report.modes.values()) > 1e-2
+
+
+def test_a_left_out_term_is_looked_for_in_its_own_line():
+    def loss(W, X, y, decay):
+        misfit = jnp.mean((X @ W - y) ** 2)
+        penalty = decay / 2 * jnp.sum(W * W)
+        return misfit + penalty
+
+    def without_penalty(W, X, y):
+        return 2 * X.T @ (X @ W - y) / len(y)
+
+    report = check(without_penalty, of=loss, shapes={"W": 3, "X": (5, 3), "y": 5, "decay": ()})
+    assert report.diagnosis.kind == "term"
+    assert "jnp.sum(W * W)" in report.diagnosis.sentence
+
+
+def test_the_counterexample_is_whole_numbers_for_products_and_distributions():
+    def entropy(z, y):
+        return -jnp.sum(y * jax.nn.log_softmax(z))
+
+    def wrong(z, y):
+        return jax.nn.softmax(z) + y
+
+    example = check(wrong, of=entropy, shapes=["z=3", "y=3:distribution"]).counterexample
+    assert all(np.all(value == np.round(value)) for value in example.values.values())
+    report = check(lambda x, v: jax.nn.softmax(x) * v, of=jax.nn.softmax, shapes={"x": 3}, form="jvp")
+    vector = report.counterexample.case.vector
+    assert np.all(vector == np.round(vector))

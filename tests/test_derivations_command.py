@@ -144,9 +144,17 @@ def test_the_help_says_what_arguments_may_hold_and_what_formulas_may_return(caps
     assert all(word in help for word in (*KINDS, *FORMS))
 
 
-@pytest.mark.parametrize("step", [6, pytest.param(1, marks=pytest.mark.slow)])
-def test_every_formula_of_nnjax_is_right(step, capsys, monkeypatch):
-    chosen = formulas()[::step]
+def short_formulas():
+    """All but those of whole networks, of which a few stand for the others."""
+    every = formulas()
+    networks = [f for f in every if "→" in f.name or "layers" in f.name]
+    return [f for f in every if f not in networks] + [networks[3], *networks[-2:]]
+
+
+@pytest.mark.parametrize("choose", [short_formulas, pytest.param(formulas, marks=pytest.mark.slow)])
+def test_every_formula_of_nnjax_is_right(choose, capsys, monkeypatch):
+    chosen = choose()
+    assert len(chosen) >= 46
     monkeypatch.setattr("nnjax.derivations.command.formulas", lambda: chosen)
     assert cli.main(["check"]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -171,3 +179,29 @@ def test_a_wrong_one_among_them_is_shown_with_its_report(capsys):
 def test_names_are_different():
     names = [formula.name for formula in formulas()]
     assert len(set(names)) == len(names)
+
+
+def test_a_file_may_import_its_neighbours_and_hold_dataclasses(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "neighbour_of_mine.py").write_text("import jax\nsoft = jax.nn.softmax\n")
+    source = """
+from __future__ import annotations
+import dataclasses
+import jax.numpy as jnp
+from neighbour_of_mine import soft
+
+@dataclasses.dataclass
+class Setting:
+    scale: float = 1.0
+
+def f(z):
+    return soft(z)
+
+def hand(z):
+    s = f(z)
+    return Setting().scale * (jnp.diag(s) - jnp.outer(s, s))
+"""
+    (tmp_path / "mine.py").write_text(source)
+    file = tmp_path / "mine.py"
+    assert cli.main(["check", f"{file}:hand", "--of", f"{file}:f", "--shape", "z=3"]) == 0
+    assert "PASS" in capsys.readouterr().out

@@ -45,7 +45,7 @@ def scaled_sigmoid_dk(x: Float[Array, "*shape"], slope: Scalar = 1.0) -> Float[A
     The chain rule with inner function u = k x, du/dk = x. k is a scalar, so the Jacobian has the shape of x.
     """
     k = jnp.asarray(slope, x.dtype)
-    return x * jax.nn.sigmoid(k * x) * jax.nn.sigmoid(-k * x)
+    return jnp.where(jnp.isinf(x), 0, x) * jax.nn.sigmoid(k * x) * jax.nn.sigmoid(-k * x)  # at ±∞ the limit, 0
 
 
 def tanh_dx(x: Float[Array, "*shape"], slope: Scalar = 1.0) -> Float[Array, "*shape"]:
@@ -80,7 +80,7 @@ def gelu_dx(x: Float[Array, "*shape"], slope: Scalar = 1.0) -> Float[Array, "*sh
     The product rule with Φ′ = φ, φ(x) = e^(−x²/2) / √(2π) (Hendrycks and Gimpel, 2016).
     """
     density = jnp.exp(-x * x / 2) / math.sqrt(2 * math.pi)
-    return norm.cdf(x) + x * density
+    return norm.cdf(x) + jnp.where(jnp.isinf(x), 0, x) * density  # at ±∞ the limit, 1 and 0
 
 
 class Elementwise(NamedTuple):

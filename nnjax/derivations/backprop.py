@@ -218,9 +218,11 @@ def composed_gradients(first: Layer, second: Layer, single: Layer) -> tuple[Laye
     """The gradients of both layers from G = ∂J/∂W and g = ∂J/∂b of the single layer that they compose to.
 
     By the chain rule through W = W₁ W₂ and b = b₁ W₂ + b₂: dW₁ = G W₂ᵀ, db₁ = g W₂ᵀ, dW₂ = W₁ᵀ G + b₁ᵀ g and
-    db₂ = g. All are linear images of (G, g): the data enter through the single layer's gradient only. Where
-    that vanishes the pair is stationary too, so the pair has no minimum that the layer hasn't; the reverse fails
-    (at W₁ = W₂ = 0, b₁ = 0 no weight has a gradient, whatever G is): nothing is gained, and something can be lost.
+    db₂ = g. All are linear images of (G, g): the data enter through the single layer's gradient only. Every loss
+    that the pair reaches, the layer reaches with the W and b composed, so the pair's least loss is never below the
+    layer's, and where the layer's gradient vanishes the pair is stationary too. The reverse fails: at W₁ = W₂ = 0,
+    b₁ = 0 and the best b₂ the pair is stationary whatever G is, and with fewer hidden features than inputs and
+    outputs its minimum needn't be one of the layer. Nothing is gained, and something can be lost.
     """
     d_first = Layer(single.w @ second.w.T, single.b @ second.w.T)
     return d_first, Layer(first.w.T @ single.w + jnp.outer(first.b, single.b), single.b)

@@ -9,14 +9,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from nnjax.derivations import activations, losses, matrices, softmax
+from nnjax.derivations import activations, losses, matrices, softmax, xor
 from nnjax.derivations.formula import Formula
 from nnjax.derivations.networks import binary_cross_entropy, cross_entropy, mse, networks
 
 
 def formulas() -> list[Formula]:
     """All of them, in the order in which they build on each other."""
-    return [*_activations(), *_softmax(), *_losses(), *_matrices(), *networks()]
+    return [*_activations(), *_softmax(), *_losses(), *_matrices(), *networks(), _of_xor()]
 
 
 def _activations() -> list[Formula]:
@@ -187,3 +187,15 @@ def _matrices() -> list[Formula]:
         Formula("XWᵀ in W, by rows", "(X ⊗ I_F) K", matrices.matmul_rows_w, matmul, pair, "W", "rows"),
         Formula("XWᵀ in W, by columns", "(I_F ⊗ X) K", matrices.matmul_columns_w, matmul, pair, "W", "columns"),
     ]
+
+
+def _of_xor() -> Formula:
+    def hand(W1: Any, b1: Any, W2: Any, b2: Any, x: Any) -> Any:
+        return xor.output_jacobian(xor.Params(W1, b1, W2, b2), x)._asdict()
+
+    def of(W1: Any, b1: Any, W2: Any, b2: Any, x: Any) -> Any:
+        return jax.nn.relu(x @ W1.T + b1[None]) @ W2 + b2
+
+    shapes = {"W1": (3, 2), "b1": (3,), "W2": (3,), "b2": (), "x": (4, 2)}
+    formula = "W₂ [a > 0] xᵀ, W₂ [a > 0], max(a, 0), 1"
+    return Formula("outputs of the XOR network", formula, hand, of, shapes, ("W1", "b1", "W2", "b2"))

@@ -61,10 +61,15 @@ def networks() -> list[Formula]:
         ("tanh", "gelu", "binary_cross_entropy"),
         ("relu", "leaky_relu", "mse"),
     ]
-    deep = [(False, False), (True, False), (False, True), (True, True)]
+    deep = [
+        ("tanh", "cross_entropy", False, False),
+        ("sigmoid", "mse", True, False),
+        ("gelu", "binary_cross_entropy", False, True),
+        ("scaled_sigmoid", "cross_entropy", True, True),
+    ]
     return [
         *(two_layer(*names) for names in pairs),
-        *(deep_network("tanh", "cross_entropy", residual, dropout) for residual, dropout in deep),
+        *(deep_network(*options) for options in deep),
         _composed(),
     ]
 

@@ -1,6 +1,6 @@
 """The softmax family: Jacobians, their products with a vector from either side, gradients and Hessian.
 
-Throughout z are C logits and s = softmax(z), s_i = e^(z_i) / Σ_j e^(z_j). Everything here depends on z through
+Throughout z are C logits and s = softmax(z), s_i = e^(z_i) / Σ_j e^(z_j). All derivatives here depend on z through
 s alone, and s is computed so that it stays exact for logits of ±1e4 and has its limit at ±∞ where there is one:
 none for two logits of +∞, nor when all of several are −∞, and there the answer is NaN.
 """
@@ -105,7 +105,7 @@ def cross_entropy_gradient(z: Float[Array, " C"], y: Float[Array, " C"]) -> Floa
 
 
 def cross_entropy_hessian(z: Float[Array, " C"], y: Float[Array, " C"]) -> Float[Array, "C C"]:
-    """The Hessian in z of −Σ_i y_i log softmax(z)_i: diag(s) − s sᵀ, whatever y is, since only s moves with z."""
+    """The Hessian in z of −Σ_i y_i log softmax(z)_i: diag(s) − s sᵀ for any distribution y."""
     return softmax_jacobian(z)
 
 

@@ -17,6 +17,8 @@ from nnjax.derivations.checker.functions import Function, call, describe, first_
 Array: TypeAlias = np.ndarray[Any, Any]
 Arrays: TypeAlias = dict[str, Array]
 
+BESIDE = 128
+"""Entries along which central differences are taken side by side."""
 STEPS = (1e-3, 1e-5)
 """Of central differences: the long one is exact for functions that vary over 1, the short one for faster ones."""
 FAST_COMPILE: Mapping[str, str | bool] = {
@@ -30,11 +32,11 @@ FAST_COMPILE: Mapping[str, str | bool] = {
 class FiveWays(NamedTuple):
     """Jacobians and products at one point, by the argument's name."""
 
-    jacfwd: Arrays
+    jacfwd: Arrays | None  # None, like the JVP, where the function has no forward mode (a custom VJP)
     jacrev: Arrays
     differences: tuple[Arrays, ...]  # with a long step and with a short one
     tangent: Arrays
-    jvp: Array  # along the tangents of all arguments at once
+    jvp: Array | None  # along the tangents of all arguments at once
     cotangent: Array
     vjp: Arrays
 
@@ -66,7 +68,7 @@ class Truth:
         self._jacobians = jax.jit(
             lambda values: (call(of, values), self.jacobians_of(values)), compiler_options=fast_compile()
         )
-        self._five = jax.jit(self._five_ways, compiler_options=fast_compile())
+        self._five = jax.jit(self._five_ways, static_argnums=3, compiler_options=fast_compile())
         self._outputs: dict[tuple[tuple[int, ...], ...], jax.ShapeDtypeStruct] = {}
 
     def output(self, values: Arrays) -> jax.ShapeDtypeStruct:
@@ -128,14 +130,18 @@ class Truth:
         value, _ = self._jacobians(values)
         return float(np.max(np.abs(value), initial=0))
 
-    def five_ways(self, values: Arrays, rng: np.random.Generator) -> FiveWays | None:
-        """All five at one point; None where the function has no forward mode (a custom VJP)."""
-        tangent = {name: rng.normal(size=values[name].shape) for name in self.wrt}
+    def five_ways(self, values: Arrays, rng: np.random.Generator, vector: Array | None, form: str) -> FiveWays:
+        """All five at one point; a product's own vector is the tangent or the cotangent."""
+        tangent: Arrays = {name: np.asarray(rng.normal(size=values[name].shape)) for name in self.wrt}
         cotangent = rng.normal(size=self.output(values).shape)
+        if vector is not None and form == "jvp":
+            tangent = {name: vector if name == self.wrt[0] else np.zeros_like(t) for name, t in tangent.items()}
+        elif vector is not None:
+            cotangent = vector
         try:
-            found = self._five(values, tangent, cotangent)
+            found = self._five(values, tangent, cotangent, True)
         except TypeError:
-            return None
+            found = self._five(values, tangent, cotangent, False)
         return FiveWays(*jax.tree.map(np.asarray, found))
 
     def _split(self, values: Mapping[str, Any]) -> tuple[Callable[[Any], Any], dict[str, Any]]:
@@ -152,11 +158,12 @@ class Truth:
         function, moving = self._split(values)
         return jax.jacfwd(function)(moving)
 
-    def _five_ways(self, values: Mapping[str, Any], tangent: Any, cotangent: Any) -> FiveWays:
+    def _five_ways(self, values: Mapping[str, Any], tangent: Any, cotangent: Any, forward_mode: bool) -> FiveWays:
         function, moving = self._split(values)
-        _, jvp = jax.jvp(function, (moving,), (tangent,))
+        jvp = jax.jvp(function, (moving,), (tangent,))[1] if forward_mode else None
         (vjp,) = jax.vjp(function, moving)[1](cotangent)
-        forward, reverse = jax.jacfwd(function)(moving), jax.jacrev(function)(moving)
+        forward = jax.jacfwd(function)(moving) if forward_mode else None
+        reverse = jax.jacrev(function)(moving)
         differences = tuple(_central_differences(function, moving, step) for step in STEPS)
         return FiveWays(forward, reverse, differences, tangent, jvp, cotangent, vjp)
 
@@ -164,9 +171,13 @@ class Truth:
 def _central_differences(function: Callable[[Any], Any], moving: dict[str, Any], h: float) -> dict[str, Any]:
     """(8 (f(x+h) − f(x−h)) − (f(x+2h) − f(x−2h))) / 12h along every entry, with an error of order h⁴ + ε/h."""
     flat, unravel = ravel_pytree(moving)
-    steps = h * np.array([1.0, -1.0, 2.0, -2.0])[:, None, None] * np.eye(flat.size)
-    values = jax.vmap(jax.vmap(lambda step: function(unravel(flat + step))))(steps)
-    columns = jnp.tensordot(np.array([8.0, -8.0, -1.0, 1.0]) / (12 * h), values, 1)
+
+    def along(entry: Any) -> Any:
+        steps = h * np.array([1.0, -1.0, 2.0, -2.0])
+        values = jax.vmap(lambda step: function(unravel(flat.at[entry].add(step))))(steps)
+        return jnp.tensordot(np.array([8.0, -8.0, -1.0, 1.0]) / (12 * h), values, 1)
+
+    columns = jax.lax.map(along, np.arange(flat.size), batch_size=min(flat.size, BESIDE))
     ends = np.cumsum([x.size for _, x in sorted(moving.items())])
     parts = jnp.split(columns, ends[:-1])
     return {

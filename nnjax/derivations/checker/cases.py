@@ -18,7 +18,7 @@ FORMS = {
 }
 
 RANDOM_TOLERANCE = 1e-10
-LARGE_TOLERANCE = 1e-7  # sums of large terms that cancel are rounded by more than their result is worth
+HARD_TOLERANCE = 1e-7  # sums of large terms that cancel are rounded by more than their result is worth
 
 
 class Case(NamedTuple):
@@ -41,7 +41,7 @@ class Case(NamedTuple):
     @property
     def tolerance(self) -> float:
         """The largest error of a right formula."""
-        return LARGE_TOLERANCE if self.point.hard else RANDOM_TOLERANCE
+        return HARD_TOLERANCE if self.point.hard else RANDOM_TOLERANCE
 
     @property
     def error(self) -> float:
@@ -130,23 +130,28 @@ def mode_errors(found: Sequence[Case], ways: FiveWays) -> dict[str, float]:
             for case in found
         )
 
-    errors = {"jacfwd": largest(ways.jacfwd), "jacrev": largest(ways.jacrev)}
+    errors = {"jacfwd": largest(ways.jacfwd)} if ways.jacfwd is not None else {}
+    errors["jacrev"] = largest(ways.jacrev)
     if any(case.got.shape != case.want.shape for case in found):
-        return errors | dict.fromkeys(("JVP", "VJP", "differences"), math.inf)
+        products = ("JVP", "VJP") if ways.jvp is not None else ("VJP",)
+        return errors | dict.fromkeys((*products, "differences"), math.inf)
     case = found[0]
-    tangent, vjp = ways.tangent[case.name], ways.vjp[case.name]
-    if case.form == "jvp":  # for one v only: uᵀ(J v) must be (uᵀJ) v, and J t is not at hand
-        errors["JVP"] = errors["jacfwd"]
-        errors["VJP"] = _apart(np.sum(ways.cotangent * case.got), np.sum(vjp * case.vector), ways.cotangent, case)
+    if case.form == "jvp":  # for one v only: uᵀ(J v) must be (uᵀJ) v
+        product = np.sum(ways.vjp[case.name] * case.vector)
+        if ways.jvp is not None:
+            errors["JVP"] = relative_error(case.got, ways.jvp, case.scale)
+        errors["VJP"] = _apart(np.sum(ways.cotangent * case.got), product, ways.cotangent, case)
     elif case.form == "vjp":
-        errors["JVP"] = _apart(np.sum(case.got * tangent), np.sum(case.vector * ways.jvp), tangent, case)
-        errors["VJP"] = errors["jacrev"]
+        tangent = ways.tangent[case.name]
+        if ways.jvp is not None:
+            errors["JVP"] = _apart(np.sum(case.got * tangent), np.sum(case.vector * ways.jvp), tangent, case)
+        errors["VJP"] = relative_error(case.got, ways.vjp[case.name], case.scale)
     else:
         full = {case.name: case.got if case.form == "jacobian" else _unstring(case) for case in found}
-        along = [np.tensordot(full[name], t, t.ndim) for name, t in ways.tangent.items()]
-        errors["JVP"] = _apart(
-            sum(along), ways.jvp, np.concatenate([t.ravel() for t in ways.tangent.values()]), case
-        )
+        if ways.jvp is not None:
+            along = [np.tensordot(full[name], t, t.ndim) for name, t in ways.tangent.items()]
+            tangents = np.concatenate([t.ravel() for t in ways.tangent.values()])
+            errors["JVP"] = _apart(sum(along), ways.jvp, tangents, case)
         errors["VJP"] = max(
             _apart(
                 np.tensordot(ways.cotangent, full[case.name], case.outputs),

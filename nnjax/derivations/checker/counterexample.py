@@ -77,6 +77,9 @@ def _candidates(check: Comparison, arguments: Arguments, kind: str) -> Iterator[
                 values[name] = draw(rng, argument)
             elif argument.kind == "probability":
                 values[name] = np.full(argument.sizes, 0.5)
+            elif argument.kind == "distribution":
+                *rows, count = argument.sizes
+                values[name] = np.eye(count)[rng.integers(count, size=rows)]
         yield Point("whole numbers", values)
 
 

@@ -56,11 +56,15 @@ def _module(name: str) -> ModuleType:
 
 def _file(name: str) -> ModuleType:
     path = Path(name)
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    folder = str(path.parent.resolve())
+    spec = importlib.util.spec_from_file_location(f"{path.stem} in {folder}", path)
     if not path.is_file() or spec is None or spec.loader is None:
         near = _nearest(path.name, [file.name for file in path.parent.glob("*.py")])
         raise ValueError(f"there is no file {name}{near}")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up there
+    if folder not in sys.path:
+        sys.path.insert(0, folder)  # the file may import its neighbours
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:

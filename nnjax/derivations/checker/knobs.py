@@ -6,6 +6,7 @@ program, so that all their settings run in one call.
 
 import itertools
 import linecache
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +22,8 @@ from nnjax.derivations.checker.autodiff import Array, fast_compile
 Program = Callable[[Mapping[str, Any]], Any]
 ADDING = ("add", "sub", "add_any")
 TRANSPOSE = "transpose"
+SETTINGS, ENTRIES = 512, 2**21
+"""Settings of the knobs that are tried side by side, at most, and entries of an intermediate result over all."""
 
 
 class Knob(NamedTuple):
@@ -68,7 +71,15 @@ class KnobbedProgram:
 
         self._names = sorted(values)  # the order in which a dict is flattened
         jax.eval_shape(lambda values: self._start(values, None), values)
-        self._evaluate = jax.jit(jax.vmap(self._program, in_axes=(None, 0, 0)), compiler_options=fast_compile())
+        # As many settings side by side as memory has room for.
+        largest = max((math.prod(var.aval.shape) for eqn in closed.eqns for var in eqn.outvars), default=1)
+        beside = max(1, min(SETTINGS, ENTRIES // max(largest, 1)))
+
+        def evaluate(values: Any, factors: Any, transposed: Any) -> Any:
+            turned = (factors, transposed)
+            return jax.lax.map(lambda knobs: self._program(values, *knobs), turned, batch_size=beside)
+
+        self._evaluate = jax.jit(evaluate, compiler_options=fast_compile())
 
     def _program(self, values: Mapping[str, Any], factor: Any, transposed: Any) -> Any:
         position = itertools.count()
@@ -112,6 +123,7 @@ class KnobbedProgram:
         def read(atom: Any) -> Any:
             return env[atom] if isinstance(atom, core.Var) else jnp.asarray(atom.val, atom.aval.dtype)
 
+        made: dict[Any, tuple[str, int]] = {}  # the line of each result
         uses = Counter(atom for eqn in jaxpr.eqns for atom in eqn.invars if isinstance(atom, core.Var))
         for eqn in jaxpr.eqns:
             inputs = [read(atom) for atom in eqn.invars]
@@ -119,8 +131,10 @@ class KnobbedProgram:
             for i, atom in enumerate(eqn.invars):
                 # What is used once only has its knob where it is made.
                 if _is_float(inputs[i]) and (adding or (isinstance(atom, core.Var) and uses[atom] > 1)):
+                    # Autodiff adds up what comes from several lines: a term's line is where it was made.
+                    of_term = made.get(atom, place) if eqn.primitive.name == "add_any" else place
                     inputs[i] = self._knob(
-                        Knob(eqn.primitive.name, i, _is_square(inputs[i]), *place), inputs[i], turn
+                        Knob(eqn.primitive.name, i, _is_square(inputs[i]), *of_term), inputs[i], turn
                     )
             inner = _inner(eqn)
             if inner is None:
@@ -134,6 +148,7 @@ class KnobbedProgram:
                 for x in outputs
             ]
             env.update(zip(eqn.outvars, outputs, strict=True))
+            made.update(dict.fromkeys(eqn.outvars, place))
         return [read(atom) for atom in jaxpr.outvars]
 
     def _knob(self, knob: Knob, x: Any, turn: Any) -> Any:
