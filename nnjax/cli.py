@@ -151,6 +151,10 @@ def _command(argv: Sequence[str]) -> None:
 def _check(flags: Sequence[str]) -> int:
     """``nnjax check``: the exit code, 1 for a wrong formula."""
     parser = _check_parser()
+    for flag in ("--of", "--wrt", "--form"):
+        values = [word for word in flags if word == flag or word.startswith(f"{flag}=")]
+        if len(values) > 1:
+            raise ValueError(f"{flag} is given {len(values)} times, and must be given once")
     try:
         parsed, rest = parser.parse_known_args(flags)
     except argparse.ArgumentError as error:
@@ -161,6 +165,9 @@ def _check(flags: Sequence[str]) -> int:
         flag = word.partition("=")[0]
         raise ValueError(f"there is no flag {flag}{nearest(flag, [f'--{name}' for name in vars(parsed)])}")
     given = {name: value for name, value in vars(parsed).items() if value is not None}
+    for name, value in given.items():
+        if value == "":
+            raise ValueError(f"--{name} needs a value")
     if not given:
         from nnjax.derivations.command import run_all
 

@@ -205,3 +205,17 @@ def hand(z):
     file = tmp_path / "mine.py"
     assert cli.main(["check", f"{file}:hand", "--of", f"{file}:f", "--shape", "z=3"]) == 0
     assert "PASS" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--wrt", ""], "--wrt needs a value"),
+        (["--form="], "--form needs a value"),
+        (["--wrt", "z", "--wrt=x"], "--wrt is given 2 times, and must be given once"),
+    ],
+)
+def test_a_flag_has_one_value(flags, words, mine, capsys):
+    arguments = ["check", "my_formulas:jacobian", "--of", "my_formulas:softmax", "--shape", "z=3", *flags]
+    assert cli.main(arguments) == 2
+    assert words in capsys.readouterr().err
