@@ -90,6 +90,22 @@ CASES = [
     ("factor", lambda z: jacobian(z) / 3, soft, Z, {}, "the whole answer must be multiplied by 3"),
     ("factor", factor_inside, soft, Z, {}, "must be multiplied by 1/3"),
     ("factor", lambda x, k: 1 - jnp.tanh(k * x) ** 2, lambda x, k: jnp.tanh(k * x), {"x": 3, "k": ()}, {}, "by k"),
+    (
+        "factor",
+        lambda Q, K, v: v @ K,
+        lambda Q, K: Q @ K.T / jnp.sqrt(Q.shape[1]),
+        {"Q": (3, 2), "K": (4, 2)},
+        {"form": "vjp"},
+        "must be multiplied by 1/√2",
+    ),
+    (
+        "batch",
+        lambda W, X, y: X.T @ (X @ W - y) * 2 / y.shape[1],
+        lambda W, X, y: jnp.sum((X @ W - y) ** 2) / y.shape[0],
+        {"W": (3, 4), "X": (5, 3), "y": (5, 4)},
+        {},
+        "must be multiplied by 4/5",
+    ),
     ("transposed", lambda z: log_jacobian(z).T, log_soft, Z, {}, "it is input × output"),
     (
         "transposed",

@@ -12,16 +12,19 @@ from nnjax.derivations.checker.cases import Case
 
 
 class Factor(NamedTuple):
-    """A factor that may depend on the sizes: number · size_1 · … / (size_2 · …)."""
+    """A factor that may depend on the sizes: number · size_1 · … / (size_2 · …), or with one size under a root."""
 
     number: float
     above: tuple[int, ...] = ()
     below: tuple[int, ...] = ()
+    root_above: int = 0  # √size, as in attention; 0 for none
+    root_below: int = 0
 
     def at(self, case: Case) -> float:
         """Its value at the sizes of a case."""
         up = math.prod(case.sizes[size] for size in self.above)
-        return self.number * up / math.prod(case.sizes[size] for size in self.below)
+        root = math.sqrt(case.sizes.get(self.root_above, 1) / case.sizes.get(self.root_below, 1))
+        return self.number * up / math.prod(case.sizes[size] for size in self.below) * root
 
     @property
     def kind(self) -> str:
@@ -32,8 +35,9 @@ class Factor(NamedTuple):
 
     def __str__(self) -> str:
         number = _fraction(self.number)
-        up = "·".join([number] * (number != "1" or not self.above) + [f"{size}" for size in self.above])
-        return f"{up}/{'/'.join(map(str, self.below))}" if self.below else up
+        up = [f"{size}" for size in self.above] + [f"√{self.root_above}"] * bool(self.root_above)
+        down = [f"{size}" for size in self.below] + [f"√{self.root_below}"] * bool(self.root_below)
+        return "/".join(["·".join([number] * (number != "1" or not up) + up), *down])
 
 
 def common_factor(cases: Sequence[Case], pairs: Sequence[tuple[Array, Array]]) -> Factor | None:
@@ -54,20 +58,35 @@ def common_factor(cases: Sequence[Case], pairs: Sequence[tuple[Array, Array]]) -
 
 
 def fit_factor(cases: Sequence[Case], ratios: Sequence[float]) -> Factor | None:
-    """The product of a number and powers of the sizes that has the given value at each case, simple ones first."""
+    """The simplest product of a number and powers of the sizes, or a root of one, with these values at the cases.
+
+    A number other than ±1 counts as much as one size and a half: at few sizes, 12 may be 3·4 by chance.
+    """
     sizes = list(cases[0].sizes)
     powers = sorted(itertools.product(range(-2, 3), repeat=min(len(sizes), 4)), key=lambda es: sum(map(abs, es)))
-    for exponents in powers:
-        above = tuple(size for size, e in zip(sizes, exponents, strict=False) for _ in range(e))
-        below = tuple(size for size, e in zip(sizes, exponents, strict=False) for _ in range(-e))
-        factor = Factor(1, above, below)
+    candidates = [
+        Factor(
+            1,
+            tuple(size for size, e in zip(sizes, exponents, strict=False) for _ in range(e)),
+            tuple(size for size, e in zip(sizes, exponents, strict=False) for _ in range(-e)),
+        )
+        for exponents in powers
+    ]
+    candidates += [Factor(1, root_above=size) for size in sizes] + [Factor(1, root_below=size) for size in sizes]
+    found = []
+    for factor in candidates:
         number = ratios[0] / factor.at(cases[0])
         if all(
             math.isclose(factor.at(case) * number, ratio, rel_tol=1e-7)
             for case, ratio in zip(cases, ratios, strict=True)
         ):
-            return Factor(_rounded(number), above, below)
-    return None
+            found.append(factor._replace(number=_rounded(number)))
+    return min(found, key=_complexity, default=None)
+
+
+def _complexity(factor: Factor) -> float:
+    roots = bool(factor.root_above) + bool(factor.root_below)
+    return len(factor.above) + len(factor.below) + 2 * roots + 1.5 * (abs(factor.number) != 1)
 
 
 def factor_sentence(factor: Factor, what: str) -> str:
