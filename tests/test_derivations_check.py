@@ -314,3 +314,12 @@ def test_the_counterexample_is_whole_numbers_for_products_and_distributions():
     report = check(lambda x, v: jax.nn.softmax(x) * v, of=jax.nn.softmax, shapes={"x": 3}, form="jvp")
     vector = report.counterexample.case.vector
     assert np.all(vector == np.round(vector))
+
+
+def test_a_formula_that_is_wrong_only_at_other_sizes_says_at_which():
+    def of(x):
+        return jnp.sum(x**2)
+
+    report = check(lambda x: 2 * x if x.shape[0] == 5 else x, of=of, shapes={"x": 5})
+    assert not report.passed
+    assert "right at the given sizes, wrong at x=2" in report.where

@@ -144,7 +144,10 @@ class Check:
         worst = max(wrong, key=lambda case: (not case.point.hard, case.sizes == given, case.error))
         diagnosis = self._diagnosis(cases, modes)
         found_example = smallest(self, wrong, diagnosis.kind) if example else None
-        return replace(report, where=describe_place(worst), diagnosis=diagnosis, counterexample=found_example)
+        where = describe_place(worst)
+        if worst.sizes != given:
+            where += f"; right at the given sizes, wrong at {describe_sizes(resize(self.arguments, worst.sizes))}"
+        return replace(report, where=where, diagnosis=diagnosis, counterexample=found_example)
 
     def _diagnosis(self, cases: Sequence[Sequence[Case]], modes: Mapping[str, float]) -> Diagnosis:
         if modes.get("differences", math.inf) <= DIFFERENCES_TOLERANCE < modes["jacrev"]:
