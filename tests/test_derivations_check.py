@@ -323,3 +323,19 @@ def test_a_formula_that_is_wrong_only_at_other_sizes_says_at_which():
     report = check(lambda x: 2 * x if x.shape[0] == 5 else x, of=of, shapes={"x": 5})
     assert not report.passed
     assert "right at the given sizes, wrong at x=2" in report.where
+
+
+def test_small_errors_are_errors():
+    def cube(x):
+        return jnp.sum(x**3)
+
+    assert not check(lambda x: 3 * x**2 * (1 + 1e-8), of=cube, shapes={"x": 3}).passed
+    at_zero = check(lambda x: 3 * x**2 + jnp.where(jnp.all(x == 0), 1e-3, 0.0), of=cube, shapes={"x": 3})
+    assert not at_zero.passed
+    assert "zeros" in at_zero.where
+
+
+def test_differences_are_accurate():
+    report = check(lambda x: jnp.exp(x), of=lambda x: jnp.sum(jnp.exp(x)), shapes={"x": 3})
+    assert report.passed
+    assert report.modes["differences"] <= 1e-11

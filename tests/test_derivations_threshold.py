@@ -207,6 +207,14 @@ def test_numbers_of_inputs_that_cannot_be():
 # The network that computes XOR.
 
 
+def test_the_jacobian_of_the_outputs_is_autodiffs_at_kinks_too():
+    """At the solution a unit's input is exactly 0 for two of the inputs."""
+    x = jnp.asarray(xor.INPUTS)
+    theirs = jax.jacrev(lambda params: jax.vmap(xor.network, (None, 0))(params, x))(xor.solution())
+    for ours, other in zip(xor.output_jacobian(xor.solution(), x), theirs, strict=True):
+        np.testing.assert_array_equal(ours, other)
+
+
 def test_the_solution_computes_xor_exactly():
     np.testing.assert_array_equal(jax.vmap(xor.network, (None, 0))(xor.solution(), xor.INPUTS), [0, 1, 1, 0])
     np.testing.assert_array_equal(xor.TARGETS, XOR)
