@@ -151,10 +151,6 @@ def _command(argv: Sequence[str]) -> None:
 def _check(flags: Sequence[str]) -> int:
     """``nnjax check``: the exit code, 1 for a wrong formula."""
     parser = _check_parser()
-    for flag in ("--of", "--wrt", "--form"):
-        values = [word for word in flags if word == flag or word.startswith(f"{flag}=")]
-        if len(values) > 1:
-            raise ValueError(f"{flag} is given {len(values)} times, and must be given once")
     try:
         parsed, rest = parser.parse_known_args(flags)
     except argparse.ArgumentError as error:
@@ -165,9 +161,13 @@ def _check(flags: Sequence[str]) -> int:
         flag = word.partition("=")[0]
         raise ValueError(f"there is no flag {flag}{nearest(flag, [f'--{name}' for name in vars(parsed)])}")
     given = {name: value for name, value in vars(parsed).items() if value is not None}
-    for name, value in given.items():
-        if value == "":
-            raise ValueError(f"--{name} needs a value")
+    for once in [name for name in ("of", "wrt", "form") if name in given]:
+        first, *others = given[once]
+        if others:
+            raise ValueError(f"--{once} is given {1 + len(others)} times, and must be given once")
+        if not first:
+            raise ValueError(f"--{once} needs a value")
+        given[once] = first
     if not given:
         from nnjax.derivations.command import run_all
 
@@ -181,8 +181,8 @@ def _check(flags: Sequence[str]) -> int:
             raise ValueError(f"{name if name == 'formula' else f'--{name}'} is missing: {words}")
     from nnjax.derivations.command import run_check
 
-    wrt = parsed.wrt.split(",") if parsed.wrt else None
-    return run_check(parsed.formula, parsed.of, parsed.shape, wrt, parsed.form or "jacobian")
+    wrt = given["wrt"].split(",") if "wrt" in given else None
+    return run_check(given["formula"], given["of"], given["shape"], wrt, given.get("form", "jacobian"))
 
 
 def _check_parser() -> argparse.ArgumentParser:
@@ -197,7 +197,9 @@ def _check_parser() -> argparse.ArgumentParser:
         exit_on_error=False,
     )
     parser.add_argument("formula", nargs="?", metavar="FORMULA", help="the derivative worked out by hand")
-    parser.add_argument("--of", metavar="FUNCTION", help="what it is the derivative of, written for JAX")
+    parser.add_argument(
+        "--of", action="append", metavar="FUNCTION", help="what it is the derivative of, written for JAX"
+    )
     parser.add_argument(
         "--shape",
         action="append",
@@ -205,9 +207,12 @@ def _check_parser() -> argparse.ArgumentParser:
         help="of each argument: z=5, w=3,4, b= for a scalar; after a colon what it holds, if not any (real) "
         "numbers: y=5:onehot, positive, probability, distribution, binary, labels10 for whole numbers below 10",
     )
-    parser.add_argument("--wrt", metavar="NAME", help="the argument that the derivative is in, if not the first")
+    parser.add_argument(
+        "--wrt", action="append", metavar="NAME", help="the argument that the derivative is in, if not the first"
+    )
     parser.add_argument(
         "--form",
+        action="append",
         metavar="FORM",
         help="what the formula returns: jacobian (the default), shaped output × input; jvp or vjp, a product with "
         "a vector, its last argument; rows or columns, one matrix with entries strung in that order",

@@ -23,10 +23,23 @@ def count() -> int:
     if jax.default_backend() != "cpu":
         return jax.local_device_count()
     asked = getattr(jax.config, "jax_num_cpu_devices", -1)
-    if asked > 0:
-        return asked
+    return asked if asked > 0 else cores()
+
+
+def cores() -> int:
+    """The cores that the process may use."""
     affinity = getattr(os, "sched_getaffinity", None)  # Linux has it
     return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def kind() -> str:
+    """What the devices are: cpu, or the name of an accelerator."""
+    return jax.local_devices()[0].device_kind
+
+
+def description() -> str:
+    """How many devices of which platform and kind."""
+    return f"{count()} × {jax.default_backend()} ({kind()})"
 
 
 def take(number: int, threads: int = 1) -> tuple[jax.Device, ...]:

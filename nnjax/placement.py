@@ -138,8 +138,8 @@ def put_data(grid: Grid, tree: Any) -> list[Any]:
     doesn't copy.
     """
     first = jax.device_put(tree, grid.devices[0])
-    copies = [first, *(jax.device_put(first, device) for device in grid.devices[1:])]
-    return [copies[lot % len(copies)] for lot in range(len(grid.runs))]
+    copies = {device: jax.device_put(first, device) for device in grid.devices}
+    return [copies[grid.device(lot)] for lot in range(len(grid.runs))]
 
 
 @functools.cache

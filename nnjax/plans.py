@@ -75,7 +75,7 @@ class Group:
 
     @property
     def data_bytes(self) -> int:
-        """Bytes of the data set, which every device has a copy of."""
+        """Bytes of the data set, of which an accelerator has a copy, and the cores of a CPU one together."""
         splits = (self.data.train, self.data.valid, self.data.test)
         return sum(array.nbytes for split in splits for array in split)
 
@@ -104,7 +104,7 @@ class Plan:
         lines = [
             f"{_count(self.runs // seeds, 'setting')} × {_count(seeds, 'seed')} = {_count(self.runs, 'run')} in "
             f"{_count(len(self.groups), 'group')}, so {_count(len(self.groups), 'compilation')} of a training "
-            f"program, on {_count(devices.count(), f'{devices.take(1)[0].device_kind} device')}"
+            f"program, on {_count(devices.count(), f'{devices.kind()} device')}"
         ]
         for number, group in enumerate(self.groups, 1):
             structure, data = group.structure, group.data

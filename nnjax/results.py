@@ -16,7 +16,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 import xarray as xr
 import yaml
@@ -55,7 +54,7 @@ def label(
     seeds: Sequence[int] | None,
     runs: Sequence[tuple[int, int]],
     outcomes: Sequence[Any],
-    devices: Sequence[jax.Device],
+    device: str,
     wall_time: float,
 ) -> xr.Dataset:
     """The dataset of a sweep.
@@ -67,7 +66,7 @@ def label(
         seeds: the seeds, or None where there is no such dimension.
         runs: for each run its setting and its place among the seeds.
         outcomes: for each run a `nnjax.sweeps.Outcome` of its own.
-        devices: what it ran on.
+        device: what it ran on.
         wall_time: seconds.
     """
     dims = [axis.name for axis in axes] + (["seed"] if seeds else [])
@@ -96,7 +95,7 @@ def label(
     coords = _coordinates(config, axes) | {"epoch": np.arange(1, longest + 1)}
     if seeds:
         coords["seed"] = np.array(seeds)
-    dataset = xr.Dataset(variables, coords, _provenance(config, data, axes, devices, wall_time))
+    dataset = xr.Dataset(variables, coords, _provenance(config, data, axes, device, wall_time))
     for name, words in (EPOCH_VARIABLES | RUN_VARIABLES).items():
         dataset[name].attrs["long_name"] = words
         if "_loss" in name and not any("loss" in axis.fields for axis in axes):
@@ -249,7 +248,7 @@ def _provenance(
     config: Config,
     data: Sequence[Dataset],
     axes: Sequence[Axis],
-    devices: Sequence[jax.Device],
+    device: str,
     wall_time: float,
 ) -> dict[str, Any]:
     packages = ("nnjax", "jax", "jaxlib", "flax", "optax", "numpy", "xarray")
@@ -257,7 +256,7 @@ def _provenance(
         "config": _configuration(config, data, axes),
         "data": "; ".join(dict.fromkeys(map(str, data))),
         "versions": json.dumps({name: _version(name) for name in packages}),
-        "device": f"{len(devices)} × {devices[0].platform} ({devices[0].device_kind})",
+        "device": device,
         "git_revision": _git_revision(),
         "wall_time": round(wall_time, 3),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

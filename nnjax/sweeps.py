@@ -78,7 +78,7 @@ def run_plan(todo: Plan, *, keep_parameters: bool = False, progress: bool | None
         seeds=todo.seeds,
         runs=[(run.setting, run.place) for group in todo.groups for run in group.runs],
         outcomes=[outcome.of_run(run) for outcome in outcomes for run in range(len(outcome.best_epoch))],
-        devices=devices.take(devices.count()),
+        device=devices.description(),
         wall_time=time.perf_counter() - started,
     )
 

@@ -30,7 +30,7 @@ import machine
 import peers
 import peers_jax
 from hosts import NNJAX, SINGLE_THREAD, Host, Kind, Peer
-from nnjax import Dataset, load_data
+from nnjax import Dataset, devices, load_data
 from nnjax.data import Examples
 
 TOLERANCE = 1e-3
@@ -95,7 +95,7 @@ def main() -> int:
 
     found: dict[str, Any] = {"machine": machine.description(), "rounds": rounds}
     versions = ", ".join(f"{name} {version}" for name, version in found["machine"]["versions"].items())
-    print(f"{found['machine']['cpu']}, {machine.cores()} cores, device {found['machine']['device']}; {versions}")
+    print(f"{found['machine']['cpu']}, {devices.cores()} cores, device {found['machine']['device']}; {versions}")
     if not HAS_TORCH:
         print("PyTorch is left out: pip install torch==2.13.0")
     mnist = load_data("mnist", options.dir) if options.dir else noise()
@@ -118,7 +118,7 @@ def measure(name: str, data: Dataset, rounds: int, seconds: float) -> dict[str, 
     """Train a workload in all ways in turn, round after round; print their rates, and those of the machine."""
     workload = WORKLOADS[name]
     keys = [key for key in workload.kinds if "torch" not in key or HAS_TORCH]
-    everybody = {key: Peer(KINDS[key], workload.runs, machine.cores()) for key in keys}
+    everybody = {key: Peer(KINDS[key], workload.runs, devices.cores()) for key in keys}
     floor = Host()
     floor.call("make", "machine", "Machine")
     task = _start(everybody["nnjax"], data, workload)

@@ -1,7 +1,6 @@
 """What the machine can do: rates of products and copies, and what it is made of."""
 
 import importlib.metadata
-import os
 import platform
 import resource
 import statistics
@@ -92,14 +91,8 @@ def description() -> dict[str, Any]:
     models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return {
         "cpu": models[0] if models else platform.processor() or platform.machine(),
-        "cores": cores(),
+        "cores": devices.cores(),
         "device": jax.devices()[0].device_kind,
         "system": platform.platform(),
         "versions": versions,
     }
-
-
-def cores() -> int:
-    """The cores that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1

@@ -2,8 +2,11 @@
 
 import importlib.util
 import os
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import jax
@@ -57,6 +60,42 @@ def cache_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     if jax.config.jax_compilation_cache_dir is not None:
         jax.config.update("jax_compilation_cache_dir", None)
         compilation_cache.reset_cache()
+
+
+@pytest.fixture
+def compilations() -> Iterator[list[str]]:
+    """The names of the programs that are compiled while a test runs."""
+    names: list[str] = []
+
+    def listen(event: str, duration: float, **details: str) -> None:
+        if event.endswith("backend_compile_duration"):
+            names.append(details["fun_name"])
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    yield names
+    jax.monitoring.unregister_event_duration_listener(listen)
+
+
+@pytest.fixture(scope="session")
+def digits() -> Any:
+    """scikit-learn's digits."""
+    import nnjax
+
+    return nnjax.load_data("digits")
+
+
+@pytest.fixture
+def in_a_process() -> Callable[..., str]:
+    """Runs code in a process of its own, with arguments; gives what it prints, and fails where it says more."""
+
+    def run(code: str, *arguments: object) -> str:
+        ended = subprocess.run(
+            [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, check=True
+        )
+        assert ended.stderr == ""
+        return ended.stdout.strip()
+
+    return run
 
 
 @pytest.fixture

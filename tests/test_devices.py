@@ -1,8 +1,6 @@
 """The cores of a CPU as devices."""
 
 import os
-import subprocess
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,20 +12,11 @@ import pytest
 from nnjax import devices
 
 
-def in_a_process(code: str, **environment: str) -> str:
-    """What a process of its own prints, in which jax has not been set up."""
-    ended = subprocess.run(
-        [sys.executable, "-c", code], env=os.environ | environment, capture_output=True, text=True, check=True
-    )
-    assert ended.stderr == ""
-    return ended.stdout.strip()
-
-
 def test_there_are_as_many_as_jax_was_told_to_have():
     assert devices.count() == 2  # tests/conftest.py asks for them
 
 
-def test_else_there_is_one_for_each_core_of_the_process():
+def test_else_there_is_one_for_each_core_of_the_process(in_a_process):
     print_count = "from nnjax import devices; print(devices.count())"
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     assert in_a_process(print_count) == str(cores)
@@ -46,7 +35,7 @@ def test_each_is_a_device_of_its_own_and_the_same_one_again():
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are counted where Linux lists them")
 @pytest.mark.parametrize("threads", [1, 3])
-def test_a_device_has_as_many_threads_as_it_is_asked_for(threads):
+def test_a_device_has_as_many_threads_as_it_is_asked_for(threads, in_a_process):
     count_threads = f"""
 from pathlib import Path
 from nnjax import devices

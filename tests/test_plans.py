@@ -10,11 +10,6 @@ from nnjax.config import Config
 SMALL = Config(hidden=(8,), init="he_normal", learning_rate=0.5, epochs=2)
 
 
-@pytest.fixture(scope="module")
-def digits():
-    return nnjax.load_data("digits")
-
-
 @pytest.mark.parametrize("together", [0, -1, 2.5, "4", True])
 def test_runs_at_a_time_are_a_count(digits, together):
     with pytest.raises(ValueError, match=r"together is .* and must be"):

@@ -1,8 +1,6 @@
 """Compiled programs, on several devices and on disk."""
 
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import jax
@@ -11,6 +9,8 @@ import numpy as np
 import pytest
 
 from nnjax import devices, programs
+
+Start = Callable[..., tuple[int, str]]
 
 CHILD = """
 import sys, time
@@ -28,18 +28,19 @@ print(len(hits), jax.config.jax_compilation_cache_dir)
 """
 
 
-def start(*arguments: object) -> tuple[int, str]:
-    """Compile in a process of its own: programs found on disk, and the folder that jax looks in."""
-    ended = subprocess.run(
-        [sys.executable, "-c", CHILD, *map(str, arguments)], capture_output=True, text=True, check=True
-    )
-    hits, folder = ended.stdout.split(maxsplit=1)
-    assert ended.stderr == ""
-    return int(hits), folder.strip()
+@pytest.fixture
+def start(in_a_process: Callable[..., str]) -> Start:
+    """Compiles in a process of its own: programs found on disk, and the folder that jax looks in."""
+
+    def run(*arguments: object) -> tuple[int, str]:
+        hits, folder = in_a_process(CHILD, *arguments).split(maxsplit=1)
+        return int(hits), folder
+
+    return run
 
 
 @pytest.mark.skipif(programs._refuses_its_own(), reason="XLA doesn't load what it compiled for this processor")
-def test_the_second_start_finds_what_the_first_compiled(tmp_path: Path) -> None:
+def test_the_second_start_finds_what_the_first_compiled(tmp_path: Path, start: Start) -> None:
     hits, folder = start(tmp_path / "programs")
     assert hits == 0
     assert Path(folder).parent == tmp_path / "programs"
@@ -48,7 +49,7 @@ def test_the_second_start_finds_what_the_first_compiled(tmp_path: Path) -> None:
     assert again == folder
 
 
-def test_damaged_programs_are_compiled_again_without_a_word(tmp_path: Path) -> None:
+def test_damaged_programs_are_compiled_again_without_a_word(tmp_path: Path, start: Start) -> None:
     _, folder = start(tmp_path)
     kept = list(Path(folder).glob("*-cache"))
     assert kept
@@ -79,12 +80,12 @@ def test_a_processor_whose_programs_are_refused_keeps_none(
     assert jax.config.jax_compilation_cache_dir is None
 
 
-def test_a_folder_that_was_set_stays(tmp_path: Path) -> None:
+def test_a_folder_that_was_set_stays(tmp_path: Path, start: Start) -> None:
     assert start(tmp_path / "programs", tmp_path / "mine")[1] == str(tmp_path / "mine")
     assert not (tmp_path / "programs").exists()
 
 
-def test_a_folder_that_cannot_be_made_is_no_error(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_no_error(tmp_path: Path, start: Start) -> None:
     (tmp_path / "file").write_text("")
     assert start(tmp_path / "file" / "programs")[1] == "None"
 
@@ -109,29 +110,13 @@ print(len(hits))
 
 
 @pytest.mark.skipif(programs._refuses_its_own(), reason="XLA doesn't load what it compiled for this processor")
-def test_other_devices_and_later_starts_find_a_program_on_disk(tmp_path: Path) -> None:
+def test_other_devices_and_later_starts_find_a_program_on_disk(
+    tmp_path: Path, in_a_process: Callable[..., str]
+) -> None:
     found = []
     for _ in range(2):
-        ended = subprocess.run(
-            [sys.executable, "-c", SEVERAL_DEVICES, str(tmp_path)], capture_output=True, text=True, check=True
-        )
-        assert ended.stderr == ""
-        found.append(int(ended.stdout))
+        found.append(int(in_a_process(SEVERAL_DEVICES, tmp_path)))
     assert found == [2, 3]
-
-
-@pytest.fixture
-def compilations() -> Iterator[list[str]]:
-    """The names of the programs that are compiled while a test runs."""
-    names: list[str] = []
-
-    def note(event: str, duration: float, **details: str) -> None:
-        if event.endswith("backend_compile_duration"):
-            names.append(details.get("fun_name", ""))
-
-    jax.monitoring.register_event_duration_secs_listener(note)
-    yield names
-    jax.monitoring.unregister_event_duration_listener(note)
 
 
 def scaled_program() -> programs.Program:

@@ -17,25 +17,6 @@ from nnjax.types import Examples
 SMALL = Config(hidden=(8,), init="he_normal", learning_rate=0.5, epochs=2)
 
 
-@pytest.fixture(scope="module")
-def digits():
-    return nnjax.load_data("digits")
-
-
-@pytest.fixture
-def compilations():
-    """The names of the programs that are compiled while a test runs."""
-    names = []
-
-    def listen(event, duration, **details):
-        if event.endswith("backend_compile_duration"):
-            names.append(details["fun_name"])
-
-    jax.monitoring.register_event_duration_secs_listener(listen)
-    yield names
-    jax.monitoring.unregister_event_duration_listener(listen)
-
-
 def train_alone(config, data, seed):
     """One run by the functions of train.py and nothing of a sweep."""
     kind, numbers = nnjax.config.parse_init(config.init)

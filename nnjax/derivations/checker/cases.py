@@ -111,11 +111,11 @@ def shape_words(shape: tuple[int, ...]) -> str:
     return "×".join(map(str, shape)) if shape else "scalar"
 
 
-def numbers(array: Any, limit: int = 6) -> str:
+def numbers(array: Any) -> str:
     """An array in one line, its beginning when it is long."""
     array = np.asarray(array)
     if array.size > 24:
-        array = array.ravel()[:limit]
+        array = array.ravel()[:6]
         return np.array2string(array, precision=5, separator=", ").replace("\n", "")[:-1] + ", …]"
     text = np.array2string(array, precision=5, separator=", ", suppress_small=False)
     return " ".join(text.split())

@@ -125,7 +125,9 @@ class Check:
         flat = [case for point in cases for case in point]
         if not any(not case.point.hard for case in flat):
             self.notes.append("autodiff gives no finite derivative at random points, only at special ones")
-        modes, agree = self._five_ways(given)
+        modes, agree = self._five_ways(
+            [found for found in cases if found[0].sizes == given and not found[0].point.hard]
+        )
         wrong = [case for case in flat if case.wrong]
         report = Report(
             hand=name_of(self.hand.function),
@@ -193,7 +195,7 @@ class Check:
             )
         return [self._above_noise(case) if point.large and case.wrong else case for case in found]
 
-    def near(self, values: Values, step: float, rng: np.random.Generator) -> Values:
+    def _near(self, values: Values, step: float, rng: np.random.Generator) -> Values:
         """The same place, moved a little in the arguments of the derivative."""
         moved = dict(values)
         for name in self.wrt:
@@ -268,7 +270,7 @@ class Check:
         rng = np.random.default_rng(self.seed)
         here = case.jacobian
         for _ in range(4):
-            there = self.truth.jacobians(self.near(case.point.values, 1e-9, rng))[case.name]
+            there = self.truth.jacobians(self._near(case.point.values, 1e-9, rng))[case.name]
             # A jump has nothing to do with the step; what moves smoothly moves by about the step.
             if relative_error(there, here, max(float(np.max(np.abs(here), initial=0)), case.scale)) > 1e-3:
                 return True
@@ -276,22 +278,19 @@ class Check:
 
     def _limit(self, case: Case) -> bool:
         """Whether the formula is right next to a point at which it is wrong."""
-        point = case.point._replace(values=self.near(case.point.values, 1e-2, np.random.default_rng(self.seed)))
+        point = case.point._replace(values=self._near(case.point.values, 1e-2, np.random.default_rng(self.seed)))
         found = self.case(point, case.sizes)
         return found is not None and all(near.error <= 1e-6 for near in found)
 
-    def _five_ways(self, sizes: Mapping[int, int]) -> tuple[dict[str, float], bool]:
-        """The largest error against each way to differentiate, and whether all are within their accuracy.
+    def _five_ways(self, cases: Sequence[Sequence[Case]]) -> tuple[dict[str, float], bool]:
+        """The largest error at these points against each way to differentiate, and whether all are accurate.
 
         A central difference across a kink is wrong, so it need be right at one of the random points only.
         """
         errors: list[dict[str, float]] = []
-        for point in itertools.takewhile(lambda point: not point.hard, self._points(sizes)):
-            found = self.case(point, sizes)
-            if found is None:
-                continue
+        for found in cases:
             rng = np.random.default_rng(self.seed + 2)
-            ways = self.truth.five_ways(point.values, rng, found[0].vector, self.form)
+            ways = self.truth.five_ways(found[0].point.values, rng, found[0].vector, self.form)
             errors.append(mode_errors(found, ways))
         if not errors:
             return {}, True

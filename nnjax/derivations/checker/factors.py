@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
@@ -106,16 +107,18 @@ def _axes(sizes: tuple[int, ...]) -> str:
 
 
 def _fraction(number: float) -> str:
-    for below in range(1, 13):
-        above = number * below
-        if abs(above - round(above)) < 1e-9 * max(1, abs(above)) and round(above):
-            return f"{round(above)}/{below}" if below > 1 else f"{round(above)}"
-    return f"{number:.6g}"
+    found = _simple(number, 1e-9)
+    return str(found) if found else f"{number:.6g}"
 
 
 def _rounded(number: float) -> float:
+    return float(_simple(number, 1e-7) or number)
+
+
+def _simple(number: float, tolerance: float) -> Fraction | None:
+    """The fraction with the smallest denominator, up to 12, that the number is."""
     for below in range(1, 13):
         above = number * below
-        if abs(above - round(above)) < 1e-7 * max(1, abs(above)) and round(above):
-            return round(above) / below
-    return number
+        if abs(above - round(above)) < tolerance * max(1, abs(above)) and round(above):
+            return Fraction(round(above), below)
+    return None

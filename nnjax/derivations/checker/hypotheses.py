@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nnjax.derivations.checker.autodiff import Array
-from nnjax.derivations.checker.cases import Case, spread, string
+from nnjax.derivations.checker.cases import Case, spread, string, worst_index
 from nnjax.derivations.checker.factors import Factor, common_factor, factor_sentence
 
 KINDS = {
@@ -217,7 +217,5 @@ def example(case: Case) -> str:
     """The largest error in words."""
     if case.got.shape != case.want.shape:
         return f"shape {case.got.shape} instead of {case.want.shape}"
-    with np.errstate(invalid="ignore"):
-        difference = np.abs(case.got - case.want)
-    at = np.argmax(np.where(np.isnan(difference), np.inf, difference))
-    return f"{case.got.ravel()[at]:.6g} instead of {case.want.ravel()[at]:.6g}"
+    at = worst_index(case)
+    return f"{case.got[at]:.6g} instead of {case.want[at]:.6g}"

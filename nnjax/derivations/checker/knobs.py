@@ -18,6 +18,7 @@ import numpy as np
 from jax.extend import core
 
 from nnjax.derivations.checker.autodiff import Array, fast_compile
+from nnjax.derivations.graphs.trace import bind
 
 Program = Callable[[Mapping[str, Any]], Any]
 ADDING = ("add", "sub", "add_any")
@@ -137,12 +138,7 @@ class KnobbedProgram:
                         Knob(eqn.primitive.name, i, _is_square(inputs[i]), *of_term), inputs[i], turn
                     )
             inner = _inner(eqn)
-            if inner is None:
-                outputs = eqn.primitive.bind(*inputs, **eqn.primitive.get_bind_params(eqn.params))
-                if not eqn.primitive.multiple_results:
-                    outputs = [outputs]
-            else:
-                outputs = self._run(inner.jaxpr, inner.consts, inputs, turn)
+            outputs = bind(eqn, inputs) if inner is None else self._run(inner.jaxpr, inner.consts, inputs, turn)
             outputs = [
                 self._knob(Knob(eqn.primitive.name, None, _is_square(x), *place), x, turn) if _is_float(x) else x
                 for x in outputs

@@ -21,7 +21,7 @@ from nnjax.derivations.checker.knobs import ADDING, TRANSPOSE, Knob, KnobbedProg
 
 Read = Callable[[Case, Array], tuple[Array, Array]]
 """A case and what the program gives there to two arrays that should be equal."""
-LARGEST = 600  # knobs: beyond this a program is not looked into
+MOST_KNOBS = 600  # a program with more is not looked into
 
 
 class Turned(NamedTuple):
@@ -100,7 +100,7 @@ def _search(program: Program, cases: Sequence[Sequence[Case]], read: Read) -> li
             return []
         if not groups:
             knobs = with_knobs.knobs
-            if len(knobs) > LARGEST:
+            if len(knobs) > MOST_KNOBS:
                 return []
             groups = _groups(knobs)
             alive = {g: [] for g in range(len(groups))}
