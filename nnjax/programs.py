@@ -19,6 +19,10 @@ from jax.stages import Compiled
 WORTH_KEEPING = 0.1
 """Seconds of compilation from which a program is kept."""
 
+OPTIONS: dict[str, dict[str, Any]] = {"cpu": {"xla_cpu_prefer_vector_width": 512}}
+"""How XLA is to compile for a platform: on a CPU that has vectors of 512 bits it would use half of one, to spare
+older processors' clocks. The matrix products use them whole anyway."""
+
 
 class Program:
     """A jitted function that is compiled once for all devices on which it is called.
@@ -43,7 +47,8 @@ class Program:
         shapes, device = (tree, *((leaf.shape, leaf.dtype) for leaf in leaves)), leaves[0].device
         if (shapes, device) not in self._compiled:
             written = self._written.get(shapes)
-            program = _read(written, device) if written else self._jitted.lower(*arguments).compile()
+            options = OPTIONS.get(device.platform)
+            program = _read(written, device) if written else self._jitted.lower(*arguments).compile(options)
             if shapes not in self._written:
                 self._written[shapes] = _write(program)
             self._compiled[shapes, device] = program

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeAlias
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Bool, Float, Int, PyTree
+from jaxtyping import Array, Bool, Float, Int, Num, PyTree
 
 from nnjax.data.order import num_batches
 from nnjax.losses import LOSSES, accuracy
@@ -136,9 +136,18 @@ def take_batch(examples: Examples, index: Int[Array, " B"], scale: Float[Array, 
     """The examples at the given places, divided by ``scale`` in its dtype; index N holds no example."""
     last = examples.y.shape[0] - 1
     inside = jnp.minimum(index, last)
-    x = examples.x.at[inside].get(mode="promise_in_bounds").astype(scale.dtype)
-    y = examples.y.at[inside].get(mode="promise_in_bounds")
-    return Batch(x / scale, y, (index <= last).astype(scale.dtype))
+    x, y = (part.at[inside].get(mode="promise_in_bounds") for part in examples)
+    return Batch(_divided(x, scale), y, (index <= last).astype(scale.dtype))
+
+
+def _divided(stored: Num[Array, "B D"], scale: Float[Array, ""]) -> Float[Array, "B D"]:
+    """The inputs divided by the scale, times its inverse, which takes a CPU less time.
+
+    The choice changes no number: NaN stays NaN either way. For it XLA writes the inputs down, once for both
+    products that read them, where it would gather and convert them for each.
+    """
+    x = stored.astype(scale.dtype)
+    return jnp.where(x == x, x * (1 / scale), x)
 
 
 def train_step(
@@ -185,8 +194,9 @@ def train_step(
 
 def score(structure: Structure, logits: Float[Array, "B C"], batch: Batch) -> Sums:
     """The summed loss and the number of right answers of a batch."""
-    losses = jax.vmap(LOSSES[structure.loss])(logits, batch.y)
-    correct = jax.vmap(accuracy)(logits, batch.y)
+    by_class = logits.T  # as `products` computes few of them on a CPU
+    losses = jax.vmap(LOSSES[structure.loss], (1, 0))(by_class, batch.y)
+    correct = jax.vmap(accuracy, (1, 0))(by_class, batch.y)
     # Where there is no example, a loss that is not finite must not get through as 0 · ∞.
     losses = jnp.where(batch.weight > 0, losses, 0)
     return jnp.sum(losses), jnp.vdot(correct, batch.weight)
@@ -253,7 +263,7 @@ def evaluate(
         start = jnp.minimum(first, count - size)
         x, y = (jax.lax.dynamic_slice_in_dim(part, start, size) for part in examples)
         weight = (start + jnp.arange(size) >= first).astype(scale.dtype)
-        batch = Batch(x.astype(scale.dtype) / scale, y, weight)
+        batch = Batch(_divided(x, scale), y, weight)
         logits = structure.network.apply({"params": params}, batch.x, slope=hyper.activation_slope)
         return jax.tree.map(jnp.add, total, score(structure, logits, batch)), None
 

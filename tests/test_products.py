@@ -1,5 +1,6 @@
 """The matrix product and its derivatives."""
 
+import re
 from typing import Any
 
 import jax
@@ -7,15 +8,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nnjax.products import product
+from nnjax.products import FEW, product
 
 pytestmark = pytest.mark.usefixtures("x64")
 
 
+@pytest.mark.parametrize("outputs", [4, FEW + 1])
 @pytest.mark.parametrize("shape", [(3,), (5, 3), (2, 5, 3), (0, 3)], ids=str)
-def test_the_product_and_its_derivatives_are_those_of_the_plain_one(shape: tuple[int, ...]) -> None:
+def test_the_product_and_its_derivatives_are_those_of_the_plain_one(shape: tuple[int, ...], outputs: int) -> None:
     rng = np.random.default_rng(2)
-    arrays = [rng.normal(size=shape), rng.normal(size=(3, 4))]
+    arrays = [rng.normal(size=shape), rng.normal(size=(3, outputs))]
     arguments, directions = ([jnp.asarray(rng.permutation(array)) for array in arrays] for _ in range(2))
 
     def objective(multiply: Any) -> Any:
@@ -39,12 +41,23 @@ def test_the_product_and_its_derivatives_are_those_of_the_plain_one(shape: tuple
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-13, atol=1e-13), found, expected)
 
 
-def test_on_a_cpu_the_gradient_by_the_weights_reads_a_transposed_copy() -> None:
+PLAIN, BY_ROWS = ("1", "0"), ("1", "1")
+"""A B and A Bᵀ, as the axes over which XLA sums."""
+
+
+@pytest.mark.parametrize(
+    ("outputs", "expected"),
+    [
+        # The product, its gradient by w, and that by x.
+        (50, {"f32[60,50]": PLAIN, "f32[70,50]": PLAIN, "f32[60,70]": BY_ROWS}),
+        (16, {"f32[16,60]": PLAIN, "f32[16,70]": PLAIN, "f32[60,70]": PLAIN}),
+    ],
+)
+def test_on_a_cpu_products_read_transposed_copies(outputs: int, expected: dict[str, tuple[str, str]]) -> None:
     def objective(w: jax.Array, x: jax.Array) -> jax.Array:
         return jnp.sum(jnp.tanh(product(x, w)))
 
-    w, x = jnp.ones((70, 50), jnp.float32), jnp.ones((60, 70), jnp.float32)
-    text = jax.jit(jax.grad(objective)).lower(w, x).compile().as_text()
-    dots = [line for line in text.splitlines() if " dot(" in line and "f32[70,50]" in line]
-    assert dots
-    assert all("lhs_contracting_dims={1}, rhs_contracting_dims={0}" in line for line in dots)
+    w, x = jnp.ones((70, outputs), jnp.float32), jnp.ones((60, 70), jnp.float32)
+    text = jax.jit(jax.grad(objective, (0, 1))).lower(w, x).compile().as_text()
+    form = re.compile(r"= (\S+)\{1,0} dot\(.*lhs_contracting_dims=\{(\d)}, rhs_contracting_dims=\{(\d)}")
+    assert {shape: axes for shape, *axes in form.findall(text)} == {k: list(v) for k, v in expected.items()}

@@ -208,7 +208,9 @@ def test_initial_and_data_seeds_can_be_crossed(digits):
     assert len(np.unique(got.train_loss.isel(epoch=0))) == 6
     by_seed = nnjax.sweep(SMALL, digits, seeds=2)
     for seed in (0, 1):
-        np.testing.assert_array_equal(got.valid_loss.sel(init_seed=seed, data_seed=seed), by_seed.valid_loss[seed])
+        # Other numbers of runs side by side, other last bits.
+        crossed = got.valid_loss.sel(init_seed=seed, data_seed=seed)
+        np.testing.assert_allclose(crossed, by_seed.valid_loss[seed], rtol=1e-5)
 
 
 def test_one_fixed_seed_leaves_the_other_to_vary(digits):
