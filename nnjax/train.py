@@ -25,6 +25,10 @@ EVALUATION_BATCH = 500
 """Examples of a split that are evaluated together, at most."""
 
 
+SHORT = 64
+"""Inputs of an example up to which XLA copies its bytes one by one on a CPU, which takes ten times as long."""
+
+
 class Batch(NamedTuple):
     """The examples of one step, normalised."""
 
@@ -141,13 +145,15 @@ def take_batch(examples: Examples, index: Int[Array, " B"], scale: Float[Array, 
 
 
 def _divided(stored: Num[Array, "B D"], scale: Float[Array, ""]) -> Float[Array, "B D"]:
-    """The inputs divided by the scale, times its inverse, which takes a CPU less time.
+    """The inputs divided by the scale, as times its inverse, which takes a CPU less time.
 
-    The choice changes no number: NaN stays NaN either way. For it XLA writes the inputs down, once for both
-    products that read them, where it would gather and convert them for each.
+    XLA gathers the examples of a batch as they are stored, and converts them for each product that reads them; but
+    short ones it gathers byte by byte. The choice has it gather and convert them in one go, and changes no number:
+    NaN stays NaN either way.
     """
     x = stored.astype(scale.dtype)
-    return jnp.where(x == x, x * (1 / scale), x)
+    divided = x * (1 / scale)
+    return jnp.where(x == x, divided, x) if x.shape[-1] <= SHORT else divided
 
 
 def train_step(

@@ -359,8 +359,9 @@ def test_a_batch_is_divided_by_the_scale_in_its_dtype_and_weighs_its_examples(dt
     np.testing.assert_array_equal(batch.weight, [1, 1, 0, 0])
 
 
-def test_inputs_that_are_not_finite_stay_so() -> None:
-    stored = np.array([[np.nan, np.inf, -np.inf, -2.0]], np.float32)
+@pytest.mark.parametrize("copies", [1, train.SHORT])
+def test_inputs_that_are_not_finite_stay_so(copies: int) -> None:
+    stored = np.array([[np.nan, np.inf, -np.inf, -2.0] * copies], np.float32)
     examples = Examples(jnp.asarray(stored), jnp.zeros(1, jnp.int32))
     batch = train.take_batch(examples, jnp.asarray([0]), jnp.asarray(8.0, jnp.float32))
     np.testing.assert_array_equal(batch.x, stored / 8)
