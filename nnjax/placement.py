@@ -22,7 +22,7 @@ from nnjax.data.order import epoch_order
 from nnjax.initializers import initialize
 from nnjax.models import layer_outputs, param_shapes
 from nnjax.optim import Hyperparameters
-from nnjax.programs import Program
+from nnjax.programs import LONG_VECTORS, Program
 from nnjax.structure import Structure
 from nnjax.train import (
     EpochMetrics,
@@ -187,7 +187,7 @@ def epoch_program(structure: Structure, batch_size: int) -> Program:
 
         return _vmap(row)(states, runs)
 
-    return Program(train_epoch_of_all, donate=0)
+    return Program(train_epoch_of_all, donate=0, options=LONG_VECTORS)
 
 
 @functools.cache

@@ -8,7 +8,7 @@ import contextlib
 import hashlib
 import platform
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,9 @@ from jax.stages import Compiled
 WORTH_KEEPING = 0.1
 """Seconds of compilation from which a program is kept."""
 
-OPTIONS: dict[str, dict[str, Any]] = {"cpu": {"xla_cpu_prefer_vector_width": 512}}
-"""How XLA is to compile for a platform: on a CPU that has vectors of 512 bits it would use half of one, to spare
-older processors' clocks. The matrix products use them whole anyway."""
+LONG_VECTORS: dict[str, dict[str, Any]] = {"cpu": {"xla_cpu_prefer_vector_width": 512}}
+"""Options, by platform, with which a program takes longer to compile and less long to run. Of a CPU's vectors of
+512 bits XLA would use half, as some processors slow down for whole ones; but the matrix products use them anyway."""
 
 
 class Program:
@@ -32,7 +32,13 @@ class Program:
     keeps programs on disk, the other devices find them there.
     """
 
-    def __init__(self, function: Callable[..., Any], donate: int | None = None) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        donate: int | None = None,
+        options: Mapping[str, dict[str, Any]] | None = None,
+    ) -> None:
+        self._options = options or {}
         self._jitted = jax.jit(function, donate_argnums=() if donate is None else donate)
         self._written: dict[Any, tuple[Any, ...] | None] = {}
         self._compiled: dict[Any, Compiled] = {}
@@ -47,7 +53,7 @@ class Program:
         shapes, device = (tree, *((leaf.shape, leaf.dtype) for leaf in leaves)), leaves[0].device
         if (shapes, device) not in self._compiled:
             written = self._written.get(shapes)
-            options = OPTIONS.get(device.platform)
+            options = self._options.get(device.platform)
             program = _read(written, device) if written else self._jitted.lower(*arguments).compile(options)
             if shapes not in self._written:
                 self._written[shapes] = _write(program)

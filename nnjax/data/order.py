@@ -46,10 +46,15 @@ def permuted(key: Key, size: int, places: UInt32[Array, "*shape"]) -> Int[Array,
     width = math.isqrt(max(size - 1, 0)) + 1
     height = -(-size // width)
     last = size - (height - 1) * width  # places in the last row
-    i, j = jnp.divmod(places, np.uint32(width))
-    for of_columns, of_rows in jax.random.bits(key, (ROUNDS, 2), jnp.uint32):
+    keys = jax.random.bits(key, (ROUNDS, 2), jnp.uint32)
+
+    def round_(number: Array, where: tuple[Array, Array]) -> tuple[Array, Array]:
+        (i, j), (of_columns, of_rows) = where, keys[number]
         i = _turn(i, _hash(j, of_columns), jnp.where(j < last, np.uint32(height), np.uint32(height - 1)))
         j = _turn(j, _hash(i, of_rows), jnp.where(i < height - 1, np.uint32(width), np.uint32(last)))
+        return i, j
+
+    i, j = jax.lax.fori_loop(0, ROUNDS, round_, tuple(jnp.divmod(places, np.uint32(width))))
     return (i * np.uint32(width) + j).astype(jnp.int32)
 
 
