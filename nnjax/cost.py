@@ -48,7 +48,8 @@ def step_cost(structure: Structure, inputs: int, batch_size: int, input_bytes: i
     biases = sum(widths[1:]) if structure.model == "mlp" else 0
     weights = FLOAT * (sum(products) + biases)
     moments = int(structure.use_momentum) if structure.optimizer == "sgd" else 2
-    # The inputs and their transposed copy; of each layer the output, its activation and the gradient.
+    # The inputs and their transposed copy; of each layer the output, its activation and the gradient. What a
+    # narrow last layer copies is small beside them.
     activations = FLOAT * batch_size * (2 * inputs + 4 * sum(widths[1:]))
     return StepCost(
         flops=2 * batch_size * (3 * sum(products) - products[0]),

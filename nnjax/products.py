@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 FEW = 16
-"""Outputs up to which a CPU computes the transposed product: the numbers of a vector register."""
+"""Outputs up to which a CPU computes the transposed product: the float32 numbers of 512 bits."""
 
 
 @jax.custom_jvp
@@ -15,9 +15,9 @@ def product(x: Float[Array, "*B D"], w: Float[Array, "D F"]) -> Float[Array, "*B
     """The matrix product x W, differentiable in both modes and to any order.
 
     XLA's products for a CPU are fast where both factors lie as A B reads them, A row by row, and where the rows of
-    the result are long. So copies are transposed first: for the gradient by W, xᵀ δ, that of x; where a layer has
-    few outputs, as the last one of a network, those for (x W)ᵀ = Wᵀ xᵀ and for its gradients, after which the loss
-    too is computed class by class, in full vector registers. Other devices compute x W as it is.
+    the result are long. So transposed copies are made first: for the gradient by W, xᵀ δ, one of x; where a layer
+    has few outputs, as the last one of a network, those for (x W)ᵀ = Wᵀ xᵀ and for its gradients, after which the
+    loss too is computed class by class, in full vector registers. Other devices compute x W as it is.
     """
     rows = x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
     on_cpu = _transposed if w.shape[1] <= FEW else jnp.matmul
@@ -35,15 +35,15 @@ def _product_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) ->
     return product(x, w), (by_x + by_w).reshape(*x.shape[:-1], w.shape[1])
 
 
+def _transposed(x: Float[Array, "B D"], w: Float[Array, "D F"]) -> Float[Array, "B F"]:
+    return _kept(jnp.matmul(_kept(w.T), _kept(x.T))).T
+
+
 # Each of these is a product x W whose transpose, the gradient by the factor that varies, is what XLA makes fast.
 
 
 def _by_w(x: Float[Array, "B D"], w: Float[Array, "D F"]) -> Float[Array, "B F"]:
     return _dot(_kept(x.T), w, axis=0)
-
-
-def _transposed(x: Float[Array, "B D"], w: Float[Array, "D F"]) -> Float[Array, "B F"]:
-    return _kept(jnp.matmul(_kept(w.T), _kept(x.T))).T
 
 
 def _by_x_of_few(x: Float[Array, "B D"], w: Float[Array, "D F"]) -> Float[Array, "B F"]:

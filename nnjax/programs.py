@@ -20,8 +20,8 @@ WORTH_KEEPING = 0.1
 """Seconds of compilation from which a program is kept."""
 
 LONG_VECTORS: dict[str, dict[str, Any]] = {"cpu": {"xla_cpu_prefer_vector_width": 512}}
-"""Options, by platform, with which a program takes longer to compile and less long to run. Of vectors of 512 bits
-XLA would use half, as some processors slow down for whole ones; but matrix products use them anyway."""
+"""Options, by platform, with which a program takes longer to compile and less long to run. By default XLA uses 256
+of a vector's 512 bits, as some processors slow down for all of them; but its matrix products use them anyway."""
 
 
 class Program:

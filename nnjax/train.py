@@ -24,7 +24,6 @@ NORM_EVERY = 32
 EVALUATION_BATCH = 500
 """Examples of a split that are evaluated together, at most."""
 
-
 SHORT = 64
 """Inputs of an example up to which XLA copies its bytes one by one on a CPU, which takes ten times as long."""
 
@@ -148,7 +147,7 @@ def _divided(stored: Num[Array, "B D"], scale: Float[Array, ""]) -> Float[Array,
     """The inputs divided by the scale, as times its inverse, which takes a CPU less time.
 
     XLA gathers the examples of a batch as they are stored, and converts them for each product that reads them; but
-    short ones it gathers byte by byte. The choice has it gather and convert them in one go, and changes no number:
+    short ones it gathers byte by byte. The choice has it gather and convert them in one go, and changes no value:
     NaN stays NaN either way.
     """
     x = stored.astype(scale.dtype)

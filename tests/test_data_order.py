@@ -34,6 +34,10 @@ def test_the_key_decides_the_order() -> None:
     assert (np.diff(first.ravel()[:1000]) == 1).mean() < 0.05
 
 
+def test_no_examples_have_no_order() -> None:
+    assert epoch_order(jax.random.key(0), 0, 4).shape == (0, 4)
+
+
 def test_the_last_partial_batch_counts() -> None:
     assert [num_batches(examples, 64) for examples in (1, 63, 64, 65, 48_000)] == [1, 1, 1, 2, 750]
 
@@ -67,7 +71,7 @@ def test_all_permutations_are_nearly_as_frequent(size: int) -> None:
     found = permutations(jax.random.split(jax.random.key(5), 100_000), size)
     frequency = np.array([(found == order).all(1).mean() for order in itertools.permutations(range(size))])
     assert frequency.sum() == pytest.approx(1)
-    # Half the sum of what 100,000 draws of a uniform one would deviate by is 0.034 at most, for 720 permutations.
+    # Of 100,000 draws of a uniform one, half the sum is 0.034 on average for 720 permutations, and less for fewer.
     assert np.abs(frequency - 1 / math.factorial(size)).sum() / 2 < 0.05
 
 
@@ -77,7 +81,7 @@ def test_places_and_pairs_of_places_are_uniform() -> None:
     counts = np.stack([np.bincount(column, minlength=size) for column in found.T])
     excess = (counts - len(found) / size) ** 2 / (len(found) / size)
     assert scipy.stats.chi2.sf(excess.sum(), (size - 1) ** 2) > 1e-3
-    for one, other in [(0, 1), (0, 4), (3, 11)]:  # neighbours, of one column of the square, and neither
+    for one, other in [(0, 1), (0, 4), (3, 11)]:  # neighbours, of one column of the grid, and neither
         pairs = np.bincount(size * found[:, one] + found[:, other], minlength=size**2).reshape(size, size)
         assert scipy.stats.chisquare(pairs[~np.eye(size, dtype=bool)]).pvalue > 1e-3
 

@@ -348,13 +348,16 @@ def test_norms_are_means_over_the_measured_steps() -> None:
     assert max(deviations([case])) <= TOLERANCE
 
 
+@pytest.mark.parametrize("scale", [8.0, 255.0])
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
-def test_a_batch_is_divided_by_the_scale_in_its_dtype_and_weighs_its_examples(dtype: DTypeLike) -> None:
+def test_a_batch_is_divided_by_the_scale_in_its_dtype_and_weighs_its_examples(
+    dtype: DTypeLike, scale: float
+) -> None:
     x = np.arange(12, dtype=dtype).reshape(4, 3)
     examples = Examples(jnp.asarray(x), jnp.arange(4, dtype=jnp.int32))
-    batch = train.take_batch(examples, jnp.asarray([2, 0, 4, 4]), jnp.asarray(8.0))
+    batch = train.take_batch(examples, jnp.asarray([2, 0, 4, 4]), jnp.asarray(scale))
     assert batch.x.dtype == jnp.float64
-    np.testing.assert_array_equal(batch.x[:2], x[[2, 0]] / 8)
+    np.testing.assert_allclose(batch.x[:2], x[[2, 0]] / np.float64(scale), rtol=1e-15)
     np.testing.assert_array_equal(batch.y[:2], [2, 0])
     np.testing.assert_array_equal(batch.weight, [1, 1, 0, 0])
 
