@@ -125,6 +125,8 @@ def draw(found: Mapping[str, Any], path: str) -> None:
             below.set_xlabel(labels[axis])
             above.set_yscale("log")
             below.set_ylim(bottom=0)
+        decades = np.log10([rate for axis in axes for point in found[axis] for rate in point["rates"]])
+        panels[0, 0].set_ylim(10.0 ** np.floor(decades.min()), 10.0 ** np.ceil(decades.max()))
         panels[0, 0].set_ylabel("rate, run-steps/s")
         panels[1, 0].set_ylabel("peak memory, MB")
         figure.savefig(path, dpi=150)
