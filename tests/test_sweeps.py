@@ -1,11 +1,14 @@
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import reference
 import xarray as xr
 
 import nnjax
-from nnjax import sweeps, train
+from nnjax import plans, sweeps, train
 from nnjax.config import Config
 from nnjax.data import Dataset
 from nnjax.data.order import epoch_order
@@ -67,6 +70,52 @@ def test_a_run_of_a_sweep_equals_the_run_alone(config, digits):
     for name in train.EpochMetrics._fields:
         alone = [getattr(measured, name) for measured in metrics]
         np.testing.assert_allclose(together[name].sel(run), alone, rtol=1e-4)
+
+
+FULL_SIZE = Config(hidden=(128,), init="xavier_uniform", weight_decay=1e-3, epochs=2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "axes", "seeds", "inputs", "classes", "examples"),
+    [
+        pytest.param({"batch_size": 64}, {}, 2, 784, 10, 2500, id="one network at a time"),
+        pytest.param(
+            {"batch_size": 64}, {"learning_rate": [0.1, 0.3, 0.03, 0.01]}, 1, 784, 10, 1500, id="one order"
+        ),
+        pytest.param({"batch_size": 32, "hidden": (32,)}, {}, 90, 64, 10, 1150, id="many at a time"),
+        pytest.param({"batch_size": 256, "hidden": (512, 512)}, {}, 2, 784, 10, 2500, id="wide"),
+        pytest.param({"batch_size": 33_000, "hidden": (3,)}, {}, 1, 5, 3, 33_000, id="whole data set"),
+    ],
+)
+def test_numbers_of_full_size_are_what_numpy_finds_in_float64(changes, axes, seeds, inputs, classes, examples):
+    """XLA computes large arrays in other ways, and has been wrong there: https://github.com/jax-ml/jax/issues/39103."""
+    config = nnjax.config.replace(FULL_SIZE, changes)
+    draw = np.random.default_rng(0)
+    x = draw.integers(0, 256, (examples + 700, inputs), dtype=np.uint8)
+    y = (x @ draw.normal(size=(inputs, classes))).argmax(1).astype(np.int32)
+    train_part, valid = Examples(x[:examples], y[:examples]), Examples(x[examples:], y[examples:])
+    data = Dataset("noise", train_part, valid, valid, classes=classes, scale=255.0)
+    group = plans.plan(config, data, axes, seeds=seeds).groups[0]
+
+    training = sweeps.Training(group)
+    start = training.params
+    epochs = list(training.epochs(config.epochs))
+
+    last = len(group.runs) - 1
+    run, order_key = group.runs[last], train.run_keys(0, group.runs[last].data_seed).order
+    steps = -(-examples // config.batch_size)
+    network = reference.Network(run.config, jax.tree.map(lambda leaf: leaf[last], start), steps)
+    for number, found in enumerate(epochs):
+        order = epoch_order(jax.random.fold_in(order_key, number), examples, config.batch_size)
+        batches = reference.real_places(order, examples)
+        means = network.train_epoch(
+            x[:examples] / 255, y[:examples], batches, norm_every=train.norm_spacing(steps)
+        )
+        expected = (*dataclasses.astuple(means)[:2], *network.evaluate(x[examples:] / 255, valid.y))
+        expected += (means.grad_norm, means.update_ratio)
+        np.testing.assert_allclose([value[last] for value in found], expected, rtol=1e-5)
+    trained = jax.tree.map(lambda leaf: leaf[last], training.params)
+    assert reference.tree_deviation(trained, network.tree) < 1e-5
 
 
 def test_one_at_a_time_the_number_of_neighbours_does_not_change_a_run_by_a_bit(digits):
