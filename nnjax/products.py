@@ -16,7 +16,7 @@ def product(x: Float[Array, "*B D"], w: Float[Array, "D F"]) -> Float[Array, "*B
 
     XLA's products for a CPU are fast where both factors lie as A B reads them, A row by row, and where the rows of
     the result are long. So transposed copies are made first: for the gradient by W, xᵀ δ, one of x; where a layer
-    has few outputs, as the last one of a network, those for (x W)ᵀ = Wᵀ xᵀ and for its gradients, after which the
+    has few outputs, as a network's last one has, those for (x W)ᵀ = Wᵀ xᵀ and for its gradients, after which the
     loss too is computed class by class, in full vector registers. Other devices compute x W as it is.
     """
     rows = x.reshape(math.prod(x.shape[:-1]), x.shape[-1])

@@ -28,8 +28,8 @@ class Program:
     """A jitted function that is compiled once for all devices on which it is called.
 
     jax would compile for every device anew. Here what was compiled for the first one is loaded on the others,
-    where XLA can write it down. That is done before it runs, since XLA then refuses programs that sort. Where jax
-    keeps programs on disk, the other devices find them there.
+    where XLA can write it down. That is done before it runs, since XLA then refuses some, as those that sort.
+    Where jax keeps programs on disk, the other devices find them there.
     """
 
     def __init__(

@@ -20,6 +20,7 @@ from nnjax.config import Config
 from nnjax.losses import LOSSES
 from nnjax.models import MLP, param_shapes
 from nnjax.optim import Hyperparameters
+from nnjax.products import product
 from nnjax.structure import Structure, hyperparameters
 from nnjax.types import Examples
 
@@ -368,6 +369,19 @@ def test_inputs_that_are_not_finite_stay_so(copies: int) -> None:
     examples = Examples(jnp.asarray(stored), jnp.zeros(1, jnp.int32))
     batch = train.take_batch(examples, jnp.asarray([0]), jnp.asarray(8.0, jnp.float32))
     np.testing.assert_array_equal(batch.x, stored / 8)
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="only a CPU is slow there")
+@pytest.mark.parametrize("inputs", [16, train.SHORT, train.SHORT + 1, 784])
+def test_bytes_of_long_examples_alone_are_copied_before_they_are_converted(inputs: int) -> None:
+    examples = Examples(jnp.zeros((100, inputs), jnp.uint8), jnp.zeros(100, jnp.int32))
+
+    def slope(w: jax.Array, index: jax.Array) -> jax.Array:
+        x = train.take_batch(examples, index, jnp.asarray(255, w.dtype)).x
+        return jax.grad(lambda w: jnp.sum(jnp.tanh(product(x, w))))(w)
+
+    program = jax.jit(slope).lower(jnp.ones((inputs, 20), jnp.float32), jnp.zeros(32, jnp.int32)).compile()
+    assert ("= u8[32" in program.as_text().split("ENTRY")[1]) == (inputs > train.SHORT)
 
 
 def test_a_place_without_example_adds_nothing_even_where_its_loss_is_infinite() -> None:
