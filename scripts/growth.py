@@ -25,7 +25,7 @@ AXES = {
     "width": (16, 32, 64, 128, 256, 512, 1024),
     "batch": (16, 32, 64, 128, 256, 512, 1024),
 }
-QUICK = {"runs": (32, 64, 128)}
+QUICK = {"runs": (32, 128, 512)}
 
 EXAMPLES = 8192, 2048
 """Of the data set that train and validate, the first of each: an epoch of 128 steps of 64."""
