@@ -1,6 +1,7 @@
 """The matrix product of a layer, so written that XLA makes fast code of it and of its gradient on every device."""
 
 import math
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -19,20 +20,23 @@ def product(x: Float[Array, "*B D"], w: Float[Array, "D F"]) -> Float[Array, "*B
     has few outputs, as a network's last one has, those for (x W)ᵀ = Wᵀ xᵀ and for its gradients, after which the
     loss too is computed class by class, in full vector registers. Other devices compute x W as it is.
     """
-    rows = x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
-    on_cpu = _transposed if w.shape[1] <= FEW else jnp.matmul
-    found = jax.lax.platform_dependent(rows, w, cpu=on_cpu, default=jnp.matmul)
-    return found.reshape(*x.shape[:-1], w.shape[1])
+    return _multiplied(x, w, _transposed if w.shape[1] <= FEW else jnp.matmul)
 
 
 @product.defjvp
 def _product_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
     (x, w), (dx, dw) = primals, tangents
-    few = w.shape[1] <= FEW
-    rows, moved = (array.reshape(math.prod(x.shape[:-1]), x.shape[-1]) for array in (x, dx))
-    by_x = jax.lax.platform_dependent(moved, w, cpu=_by_x_of_few if few else jnp.matmul, default=jnp.matmul)
-    by_w = jax.lax.platform_dependent(rows, dw, cpu=_by_w_of_few if few else _by_w, default=jnp.matmul)
-    return product(x, w), (by_x + by_w).reshape(*x.shape[:-1], w.shape[1])
+    by_x, by_w = (_by_x_of_few, _by_w_of_few) if w.shape[1] <= FEW else (jnp.matmul, _by_w)
+    return product(x, w), _multiplied(dx, w, by_x) + _multiplied(x, dw, by_w)
+
+
+def _multiplied(
+    x: Float[Array, "*B D"], w: Float[Array, "D F"], on_cpu: Callable[[Array, Array], Array]
+) -> Float[Array, "*B F"]:
+    """x W, in a way of its own on a CPU."""
+    rows = x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+    found = jax.lax.platform_dependent(rows, w, cpu=on_cpu, default=jnp.matmul)
+    return found.reshape(*x.shape[:-1], w.shape[1])
 
 
 def _transposed(x: Float[Array, "B D"], w: Float[Array, "D F"]) -> Float[Array, "B F"]:

@@ -108,6 +108,13 @@ def data_dir() -> Path:
 
 
 @pytest.fixture
+def on_cpu() -> Iterator[None]:
+    """A CPU for the time of a test, also where there is an accelerator."""
+    with jax.default_device(jax.local_devices(backend="cpu")[0]):
+        yield
+
+
+@pytest.fixture
 def x64() -> Iterator[None]:
     """Float64 in jax for the time of a test."""
     with jax.enable_x64(True):

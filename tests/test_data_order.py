@@ -91,12 +91,11 @@ def test_two_epochs_have_no_more_neighbours_in_common_than_by_chance() -> None:
     size, batch, draws = 1150, 32, 300
     one, other = (permutations(jax.random.split(jax.random.key(seed), draws), size) for seed in (1, 2))
     batch_of = np.argsort(np.stack([one, other]), axis=2) // batch  # [2, draws, N]
-    chance = 0.0
+    sizes = np.bincount(np.arange(size) // batch)
+    chance = (sizes * (sizes - 1) / 2).sum() ** 2 / (size * (size - 1) / 2)
     together = []
     for first, second in zip(*batch_of, strict=True):
-        table = np.bincount(first * (size // batch + 1) + second)
+        table = np.bincount(first * len(sizes) + second)
         together.append((table * (table - 1) // 2).sum())
-        sizes = np.bincount(first)
-        chance = (sizes * (sizes - 1) / 2).sum() ** 2 / (size * (size - 1) / 2)
     error = np.std(together) / np.sqrt(draws)
     assert abs(np.mean(together) - chance) < 4 * error

@@ -45,6 +45,7 @@ PLAIN, BY_ROWS = ("1", "0"), ("1", "1")
 """A B and A Bᵀ, as the axes over which XLA sums."""
 
 
+@pytest.mark.usefixtures("on_cpu")
 @pytest.mark.parametrize(
     ("outputs", "expected"),
     [

@@ -11,7 +11,7 @@ import nnjax
 from nnjax import plans, sweeps, train
 from nnjax.config import Config
 from nnjax.data import Dataset
-from nnjax.data.order import epoch_order
+from nnjax.data.order import epoch_order, num_batches
 from nnjax.initializers import initialize
 from nnjax.models import param_shapes
 from nnjax.structure import Structure, hyperparameters
@@ -103,7 +103,7 @@ def test_numbers_of_full_size_are_what_numpy_finds_in_float64(changes, axes, see
 
     last = len(group.runs) - 1
     run, order_key = group.runs[last], train.run_keys(0, group.runs[last].data_seed).order
-    steps = -(-examples // config.batch_size)
+    steps = num_batches(examples, config.batch_size)
     network = reference.Network(run.config, jax.tree.map(lambda leaf: leaf[last], start), steps)
     for number, found in enumerate(epochs):
         order = epoch_order(jax.random.fold_in(order_key, number), examples, config.batch_size)
