@@ -40,6 +40,10 @@ from nnjax.types import Examples
 LSUV_BATCH = 1000
 """Examples, the first of the training set, on which lsuv scales the layers."""
 
+KEPT = max(1, 32 // devices.cores())
+"""Structures whose programs stay loaded. XLA maps each kernel into memory by itself, on each device: some 500 maps
+for a small network on a core, and Linux ends a process that asks for more than 65,530."""
+
 
 class RunInputs(NamedTuple):
     """What distinguishes a run from the others of its group; leaves are [R] or, in a lot, [U, K]."""
@@ -142,7 +146,7 @@ def put_data(grid: Grid, tree: Any) -> list[Any]:
     return [copies[grid.device(lot)] for lot in range(len(grid.runs))]
 
 
-@functools.cache
+@functools.lru_cache(maxsize=KEPT)
 def start_program(structure: Structure, kinds: tuple[str, ...]) -> Program:
     """Compiled (runs: RunInputs [U, K], splits) → RunState [U, K], with the initial draw of every run."""
 
@@ -171,7 +175,7 @@ def start_program(structure: Structure, kinds: tuple[str, ...]) -> Program:
     return Program(start_all)
 
 
-@functools.cache
+@functools.lru_cache(maxsize=KEPT)
 def epoch_program(structure: Structure, batch_size: int) -> Program:
     """Compiled (states [U, K], runs [U, K], epoch, splits) → the same and EpochMetrics; eats the states."""
 
@@ -190,7 +194,7 @@ def epoch_program(structure: Structure, batch_size: int) -> Program:
     return Program(train_epoch_of_all, donate=0, options=LONG_VECTORS)
 
 
-@functools.cache
+@functools.lru_cache(maxsize=KEPT)
 def test_program(structure: Structure) -> Program:
     """Compiled (states [U, K], runs [U, K], examples, scale) → TestMetrics [U, K]."""
 

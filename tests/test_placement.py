@@ -1,4 +1,5 @@
 import collections
+import weakref
 
 import jax
 import numpy as np
@@ -7,7 +8,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nnjax import placement
+from nnjax.config import Config
 from nnjax.cost import StepCost
+from nnjax.structure import Structure
 
 seeds = st.lists(st.integers(0, 6), min_size=1, max_size=30)
 costs = st.builds(
@@ -115,3 +118,15 @@ def test_a_large_step_has_the_threads_that_are_free(runs, cost, threads, monkeyp
     monkeypatch.setattr(placement.devices, "take", take)
     placement.arrange(range(runs), cost)
     assert asked == [(min(2, runs), threads)]
+
+
+def test_programs_of_a_few_structures_stay_loaded():
+    """All of them would take more memory maps than a process may have, as sweeps over forty widths found out."""
+    structures = [Structure.of(Config(hidden=(width,)), 10) for width in range(1, placement.KEPT + 2)]
+    first = weakref.ref(placement.epoch_program(structures[0], 64))
+    for structure in structures[1:-1]:
+        placement.epoch_program(structure, 64)
+    assert first() is placement.epoch_program(structures[0], 64)
+    for structure in structures[1:]:
+        placement.epoch_program(structure, 64)
+    assert first() is None
