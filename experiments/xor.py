@@ -39,7 +39,7 @@ from matplotlib.figure import Figure
 from scipy.stats import binomtest
 
 from nnjax.derivations.xor import learnt
-from nnjax.plots import PALETTE, STYLE
+from nnjax.reporting.figures import PALETTE, STYLE
 
 WIDTHS = (1, 2, 3, 4, 6, 8, 12, 16)
 RATE = 0.1

@@ -13,22 +13,23 @@ if TYPE_CHECKING:
     from nnjax.config import DataConfig as DataConfig
     from nnjax.data import Dataset as Dataset
     from nnjax.data import load_data as load_data
-    from nnjax.plans import plan as plan
-    from nnjax.results import load as load_results
-    from nnjax.results import parameters as parameters
-    from nnjax.results import save as save_results
-    from nnjax.sweeps import sweep as sweep
+    from nnjax.engine.plan import plan as plan
+    from nnjax.results import stats as stats
+    from nnjax.results.files import load as load_results
+    from nnjax.results.files import save as save_results
+    from nnjax.results.network import parameters as parameters
+    from nnjax.search.sweep import sweep as sweep
 
 _HOME = {
     "Config": ("config", "Config"),
     "DataConfig": ("config", "DataConfig"),
     "Dataset": ("data", "Dataset"),
     "load_data": ("data", "load_data"),
-    "load_results": ("results", "load"),
-    "parameters": ("results", "parameters"),
-    "plan": ("plans", "plan"),
-    "save_results": ("results", "save"),
-    "sweep": ("sweeps", "sweep"),
+    "load_results": ("results.files", "load"),
+    "parameters": ("results.network", "parameters"),
+    "plan": ("engine.plan", "plan"),
+    "save_results": ("results.files", "save"),
+    "sweep": ("search.sweep", "sweep"),
 }
 
 __all__ = [
@@ -40,11 +41,14 @@ __all__ = [
     "parameters",
     "plan",
     "save_results",
+    "stats",
     "sweep",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "stats":
+        return importlib.import_module("nnjax.results.stats")
     if name in _HOME:
         module, attribute = _HOME[name]
         return getattr(importlib.import_module(f"nnjax.{module}"), attribute)

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from nnjax.checks import check_count, check_range, check_seed, check_types
-from nnjax.checks import choice as choice
-from nnjax.checks import nearest as nearest
+from nnjax.validation import check_count, check_range, check_seed, check_types
+from nnjax.validation import choice as choice
+from nnjax.validation import nearest as nearest
 
 Model = Literal["mlp", "softmax_regression"]
 ActivationName = Literal["identity", "sigmoid", "scaled_sigmoid", "tanh", "relu", "leaky_relu", "gelu"]

@@ -4,9 +4,9 @@
     python scripts/fingerprint.py | diff before - # at another: no line, and no number has changed
     python scripts/fingerprint.py --dir DIR       # on MNIST as well
 
-The sweeps are the three configurations of experiments/configs, the learning-rate study, and one for each field that
-fixes the compiled program. A hash is of the bytes of a variable, its dimensions and its labels. It holds for one
-version of jax on one kind of processor, with one number of cores.
+The sweeps are the three configurations of experiments/configs, the learning-rate study, and one for each field
+that fixes the compiled program. A hash is of the bytes of a variable, its dimensions and its labels. It holds for
+one version of jax on one kind of processor, with one number of cores.
 """
 
 import argparse

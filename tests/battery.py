@@ -6,15 +6,15 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-from mutations import Mutant
 
-from nnjax.derivations.catalogue import formulas
-from nnjax.derivations.checker.arguments import parse_shapes, resize, sizes_of
-from nnjax.derivations.checker.autodiff import Truth, double_precision
-from nnjax.derivations.checker.check import Check
-from nnjax.derivations.checker.hypotheses import Diagnosis
-from nnjax.derivations.checker.points import points
-from nnjax.derivations.formula import Formula
+from mutations import Mutant
+from nnjax.gradcheck.arguments import parse_shapes, resize, sizes_of
+from nnjax.gradcheck.autodiff import Truth, double_precision
+from nnjax.gradcheck.catalogue import formulas
+from nnjax.gradcheck.check import Check
+from nnjax.gradcheck.formula import Formula
+from nnjax.gradcheck.hypotheses import Diagnosis
+from nnjax.gradcheck.points import points
 
 
 class Outcome(NamedTuple):

@@ -26,15 +26,20 @@ if importlib.util.find_spec("beartype"):
         [
             f"nnjax.{module}"
             for module in (
-                "activations",
+                "data.batches",
                 "data.order",
-                "initializers",
-                "losses",
-                "models",
-                "optim",
-                "placement",
-                "products",
-                "train",
+                "engine.layout",
+                "engine.programs",
+                "nn.activations",
+                "nn.initializers",
+                "nn.losses",
+                "nn.matmul",
+                "nn.models",
+                "training.epoch",
+                "training.evaluation",
+                "training.optim",
+                "training.start",
+                "training.step",
             )
         ],
         "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))",

@@ -17,8 +17,8 @@ import jax.numpy as jnp
 
 from nnjax.derivations import backprop, matrices, xor
 from nnjax.derivations import softmax as softmax_module
-from nnjax.derivations.catalogue import formulas
-from nnjax.derivations.formula import Formula
+from nnjax.gradcheck.catalogue import formulas
+from nnjax.gradcheck.formula import Formula
 
 TWO_LAYERS = ("gelu → softmax → mse", "scaled sigmoid → scaled sigmoid → binary cross entropy")
 DEEP_LESS = ("plain, cross entropy", "residual, mse", "dropout, binary cross entropy")

@@ -7,8 +7,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nnjax.cli.yaml_files import read_yaml
 from nnjax.config import INITS, Config, DataConfig, field_names, flatten, parse_init, replace
-from nnjax.files import read_yaml
 
 
 def test_defaults_are_the_documented_ones():

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from nnjax import sweeps
-from nnjax.folder import FILES
+from nnjax.reporting.folder import FILES
+from nnjax.search import sweep as sweeps
 
 LEARNING_RATE = str(Path(__file__).parent.parent / "experiments" / "learning_rate.py")
 TINY = ("--epochs", "1", "--seeds", "2", "--hidden", "4")

@@ -1,7 +1,7 @@
 """Back-propagation by hand: every intermediate has a name and is kept, nothing is left to autodiff.
 
-Layers multiply from the right, z = a W + b with W of shape (inputs, outputs), as in `nnjax.models`. The adjoint of
-an intermediate u, ∂J/∂u for the scalar loss J, is written du and has the shape of u.
+Layers multiply from the right, z = a W + b with W of shape (inputs, outputs), as in `nnjax.nn.models`. The adjoint
+of an intermediate u, ∂J/∂u for the scalar loss J, is written du and has the shape of u.
 
 One rule serves all layers. For z = a W + b, changes δ of its arguments move J by Σ dz ⊙ (δa W + a δW + δb), so
 

@@ -1,0 +1,245 @@
+"""What a command was asked to do: its flags, and the configuration files that they name, over defaults.
+
+Every field of the configuration is a flag, whose text is YAML as in a file. Names, types, help and defaults all
+come from the dataclasses of `nnjax.config`, which check the values.
+"""
+
+import argparse
+import ast
+import inspect
+import itertools
+import json
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from nnjax.axes import Axes, parse_axes
+from nnjax.cli.yaml_files import read_file, read_yaml
+from nnjax.config import Config, DataConfig, field_names, flatten, nearest, replace
+from nnjax.validation import check_count
+
+AXIS = "--axes."
+"""How a flag begins that gives one axis: ``--axes.learning_rate "[1, 0.1]"``."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to train, and where to write it."""
+
+    config: Config
+    axes: Axes | None = None
+    output: Path | None = None
+    """The folder for results and report; None writes none."""
+    overwrite: bool = False
+    """Replace the folder if it exists."""
+    dry_run: bool = False
+    """Print the plan and stop."""
+    together: int | None = None
+    """Runs that a device trains at a time; None leaves it to `nnjax.engine.layout.arrange`."""
+
+
+def read_options(
+    argv: Sequence[str], defaults: Options, *, program: str, description: str, takes_axes: bool = True
+) -> Options:
+    """The options that flags and files set, over defaults: flags win over files, wherever they stand.
+
+    Args:
+        argv: the flags.
+        defaults: what holds where nothing else is said.
+        program: its name in the help.
+        description: what it does, for the help.
+        takes_axes: whether it has axes; where it hasn't, they are refused.
+
+    Raises:
+        ValueError: in one sentence, for what can't be read or can't be right.
+        SystemExit: after ``--help``.
+    """
+    parser = _parser(defaults, program, description, takes_axes)
+    try:
+        parsed, rest = parser.parse_known_args(argv)
+    except argparse.ArgumentError as error:
+        raise ValueError(
+            f"{error.argument_name} needs a value; one that begins with a hyphen is given with =, as in "
+            f"{error.argument_name}=-1"
+        ) from None
+    flags = {name: text for name, text in vars(parsed).items() if text is not None}
+    single_axes = _single_axes(rest, takes_axes, program, [f"--{name}" for name in vars(parsed)])
+
+    in_files: dict[str, Any] = {}
+    for path in flags.pop("config", []):
+        in_files |= read_file(path)
+    axes = in_files.pop("axes", None)
+    if axes is not None and not takes_axes:
+        raise ValueError(
+            f"the configuration file has axes, which are for nnjax sweep, and {program} trains one setting"
+        )
+    axes = read_flag("axes", flags.pop("axes")) if "axes" in flags else defaults.axes if axes is None else axes
+    axes = _join_axes(axes, single_axes)
+
+    output = flags.pop("output", defaults.output)
+    overwrite, dry_run = (_read_switch(name, flags.pop(name, "false")) for name in ("overwrite", "dry-run"))
+    together = read_flag("together", flags.pop("together")) if "together" in flags else defaults.together
+    if together is not None:
+        check_count("--together", together)
+    in_flags = flatten({name: read_flag(name, text) for name, text in flags.items()})
+    varied = {field for axis in parse_axes(axes) for field in axis.fields}
+    for name in sorted(in_flags.keys() & varied):
+        raise ValueError(
+            f"{name} is set to {in_flags[name]!r}, and is an axis of the sweep as well: "
+            f"leave out --{name}, or give the axis its values with {AXIS}{name}"
+        )
+    config = replace(defaults.config, in_files | in_flags)
+    if config.data.dir is not None and config.data.name == "digits" and "data.name" not in varied:
+        raise ValueError(
+            f"data.dir is {config.data.dir!r}, and data.name is 'digits', which is read from no folder: "
+            "say with data.name what the folder holds"
+        )
+    folder = None if output is None else Path(output).expanduser()
+    return Options(config, axes, folder, overwrite, dry_run, together)
+
+
+def read_flag(name: str, text: str) -> Any:
+    """The value in the text of a flag: as it stands for a field that holds words, else read as YAML.
+
+    Raises:
+        ValueError: for what is no YAML.
+    """
+    hint = _hints().get(name)
+    if hint is str or typing.get_origin(hint) is Literal:
+        return text
+    value = read_yaml(text, f"--{name} {text}")
+    # The name of a folder may look like a number.
+    return text if hint == str | None and value is not None else value
+
+
+def _parser(defaults: Options, program: str, description: str, takes_axes: bool) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=program,
+        usage=f"{program} [--config FILE] [--FIELD VALUE …] [--output DIR] …",
+        description=description,
+        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=28),
+        allow_abbrev=False,
+        exit_on_error=False,
+    )
+
+    def switch(name: str, words: str) -> None:
+        parser.add_argument(f"--{name}", dest=name, nargs="?", const="true", metavar="{true,false}", help=words)
+
+    parser.add_argument(
+        "--config", action="append", metavar="FILE", help="YAML file with fields; a flag wins over it"
+    )
+    if takes_axes:
+        parser.add_argument(
+            "--axes",
+            metavar="YAML",
+            help=f"all axes of the sweep, or a list of settings{_default(defaults.axes)}",
+        )
+        parser.add_argument(
+            AXIS + "FIELD",
+            metavar="LIST",
+            help=f'one axis: {AXIS}learning_rate "[1, 0.1]"; fields that go together: '
+            f'{AXIS}learning_rate,momentum "[[1, 0], [0.1, 0.9]]"',
+        )
+    parser.add_argument(
+        "--output", metavar="DIR", help=f"write results and report here{_default(defaults.output)}"
+    )
+    switch("overwrite", "replace the folder of --output, once the new one is complete")
+    switch("dry-run", "print the plan and stop")
+    parser.add_argument(
+        "--together", metavar="N", help="runs that a device trains at a time, instead of as many as are fast"
+    )
+    for cls, prefix, values in ((Config, "", defaults.config), (DataConfig, "data.", defaults.config.data)):
+        group = parser.add_argument_group((inspect.getdoc(cls) or "").rstrip("."))
+        descriptions = _descriptions(cls)
+        for name, hint in typing.get_type_hints(cls).items():
+            words = descriptions.get(name, "data.name, data.dir, … as one mapping")
+            default = "" if hint is DataConfig else _default(getattr(values, name))
+            group.add_argument(
+                f"--{prefix}{name}",
+                nargs="?" if hint is bool else None,
+                const="true" if hint is bool else None,
+                metavar=_metavar(hint),
+                help=(words + default).replace("%", "%%"),
+            )
+    return parser
+
+
+def _descriptions(cls: type) -> dict[str, str]:
+    """The docstrings of a dataclass's fields; Python forgets them, and its source has them."""
+    definition = ast.parse(inspect.getsource(cls)).body[0]
+    assert isinstance(definition, ast.ClassDef)
+    found = {}
+    for field, below in itertools.pairwise(definition.body):
+        match field, below:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(words))):
+                found[name] = " ".join(words.split())
+    return found
+
+
+def _hints() -> dict[str, Any]:
+    nested = {f"data.{name}": hint for name, hint in typing.get_type_hints(DataConfig).items()}
+    return typing.get_type_hints(Config) | nested
+
+
+def _metavar(hint: Any) -> str:
+    if typing.get_origin(hint) is Literal:
+        return f"{{{','.join(typing.get_args(hint))}}}"
+    if typing.get_origin(hint) is types.UnionType:
+        return "|".join(_metavar(part) for part in typing.get_args(hint))
+    if typing.get_origin(hint) is tuple:
+        return "LIST"
+    return {bool: "{true,false}", float: "NUMBER", int: "N", str: "TEXT", DataConfig: "MAPPING"}.get(hint, "None")
+
+
+def _default(value: Any) -> str:
+    if value is None:
+        return ""
+    words = isinstance(value, str | Path)
+    return f" (default: {value if words else json.dumps(value, default=lambda array: array.tolist())})"
+
+
+def _single_axes(rest: Sequence[str], takes_axes: bool, program: str, known: list[str]) -> dict[str, Any]:
+    """The axes that are flags of their own, among what the parser doesn't know; there may be nothing else."""
+    if takes_axes:
+        known = [*known, *(AXIS + name for name in field_names())]
+    found: dict[str, Any] = {}
+    words = iter(rest)
+    for word in words:
+        flag, equals, text = word.partition("=")
+        if not flag.startswith(AXIS) or not takes_axes:
+            raise ValueError(_unknown(flag, program, known))
+        if not equals:
+            text = next(words, "--")
+            if text.startswith("--"):
+                raise ValueError(f"{flag} needs a list of values")
+        found[flag.removeprefix(AXIS)] = read_yaml(text, f"{flag} {text}")
+    return found
+
+
+def _unknown(flag: str, program: str, known: list[str]) -> str:
+    if not flag.startswith("-"):
+        return f"{flag!r} belongs to no flag: quote a value that has spaces in it"
+    if flag.startswith("--axes"):
+        return f"{flag} is for nnjax sweep, and {program} trains one setting"
+    return f"there is no flag {flag}{nearest(flag, known)}"
+
+
+def _join_axes(axes: Any, single: dict[str, Any]) -> Axes | None:
+    """All axes: those given together, with those given one by one in their places or behind them."""
+    if isinstance(axes, str) or not isinstance(axes, Mapping | Sequence | None):
+        raise ValueError(f"axes is {axes!r}, and must be a mapping of fields to lists, or a list of settings")
+    if not single:
+        return axes
+    if isinstance(axes, Sequence):
+        raise ValueError(f"{AXIS}{next(iter(single))} can't be added to a list of settings: give --axes as well")
+    return {**(axes or {}), **single}
+
+
+def _read_switch(name: str, text: str) -> bool:
+    value = read_flag(name, text)
+    if not isinstance(value, bool):
+        raise ValueError(f"--{name} is {value!r}, and must be true or false")
+    return value

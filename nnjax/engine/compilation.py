@@ -1,0 +1,113 @@
+"""Compiled programs: one for all devices, and kept on disk.
+
+Programs on disk spare the next start of a command or a study their compilation. It is a setting of the whole
+process, which is why only `nnjax.cli.main` uses it: who imports nnjax decides for himself.
+"""
+
+import contextlib
+import hashlib
+import platform
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+from jax.experimental import serialize_executable
+from jax.stages import Compiled
+
+WORTH_KEEPING = 0.1
+"""Seconds of compilation from which a program is kept."""
+
+LONG_VECTORS: dict[str, dict[str, Any]] = {"cpu": {"xla_cpu_prefer_vector_width": 512}}
+"""Options, by platform, with which a program takes longer to compile and less long to run. By default XLA uses 256
+of a vector's 512 bits, as some processors slow down for all of them; but its matrix products use them anyway."""
+
+
+class Program:
+    """A jitted function that is compiled once for all devices on which it is called.
+
+    jax would compile for every device anew. Here what was compiled for the first one is loaded on the others,
+    where XLA can write it down. That is done before it runs, since XLA then refuses some, as those that sort.
+    Where jax keeps programs on disk, the other devices find them there.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        donate: int | None = None,
+        options: Mapping[str, dict[str, Any]] | None = None,
+    ) -> None:
+        self._options = options or {}
+        self._jitted = jax.jit(function, donate_argnums=() if donate is None else donate)
+        self._written: dict[Any, tuple[Any, ...] | None] = {}
+        self._compiled: dict[Any, Compiled] = {}
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Call it where the first argument lies; the others lie there too, or on the host."""
+        return self.compiled(*arguments)(*arguments)
+
+    def compiled(self, *arguments: Any) -> Compiled:
+        """The program for arguments of these shapes, on their device."""
+        leaves, tree = jax.tree.flatten(arguments)
+        shapes, device = (tree, *((leaf.shape, leaf.dtype) for leaf in leaves)), leaves[0].device
+        if (shapes, device) not in self._compiled:
+            written = self._written.get(shapes)
+            options = self._options.get(device.platform)
+            program = _read(written, device) if written else self._jitted.lower(*arguments).compile(options)
+            if shapes not in self._written:
+                self._written[shapes] = _write(program)
+            self._compiled[shapes, device] = program
+        return self._compiled[shapes, device]
+
+
+def _write(program: Compiled) -> tuple[Any, ...] | None:
+    """The program as bytes, with the trees of its arguments and results; None where XLA can't write it down."""
+    if getattr(jax.config, "jax_compilation_cache_dir", None) is not None:
+        return None  # it may come from there, and then XLA writes it down without its functions
+    with contextlib.suppress(ValueError, NotImplementedError, jax.errors.JaxRuntimeError):
+        return serialize_executable.serialize(program)
+    return None
+
+
+def _read(written: tuple[Any, ...], device: jax.Device) -> Compiled:
+    code, arguments, results = written
+    return serialize_executable.deserialize_and_load(
+        code, arguments, results, backend=device.client, execution_devices=[device]
+    )
+
+
+def keep_programs(folder: Path) -> None:
+    """Let jax keep compiled programs below a folder, unless it has been told another or it can't be written to.
+
+    Each kind of processor has a folder of its own in it: jax doesn't tell them apart, and a home folder may be
+    shared by a cluster of several. Where XLA refuses what it has compiled itself, nothing is kept.
+    """
+    if getattr(jax.config, "jax_compilation_cache_dir", None) is not None or _refuses_its_own():
+        return
+    own = folder / hashlib.sha256(_processor().encode()).hexdigest()[:16]
+    with contextlib.suppress(OSError):
+        own.mkdir(parents=True, exist_ok=True)
+        # A program that can't be read or written, on a full disk say, is compiled as if there were no folder.
+        warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache entry")
+        jax.config.update("jax_compilation_cache_dir", str(own))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", WORTH_KEEPING)
+        jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+
+
+def _processor(field: str = "flags") -> str:
+    """What the processor can do, or with "bugs" what it is to be spared, in the words of Linux."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == field:
+                return value.strip()
+    return f"{platform.system()} {platform.machine()} {platform.processor()}"
+
+
+def _refuses_its_own() -> bool:
+    """Whether XLA compiles for this processor what it then won't load, with lines of errors at each start.
+
+    So it is where gather instructions are avoided: https://github.com/openxla/xla/issues/44565
+    """
+    return "gds" in _processor("bugs").split()

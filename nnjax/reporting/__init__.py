@@ -1,0 +1,1 @@
+"""Figures, tables, the page, and the folder that holds them."""

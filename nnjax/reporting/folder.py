@@ -1,0 +1,137 @@
+"""The folder with a sweep's results and report, which appears complete or not at all."""
+
+import os
+import secrets
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import xarray as xr
+
+from nnjax.reporting import figures, page
+
+FILES = {"config.yml", "learning_curves.png", "learning_curves.svg", "report.html", "results.nc"}
+"""What a folder holds."""
+
+
+class Folder:
+    """A folder with a result and its report, reserved before a long training and written after it::
+
+        with Folder("results/learning_rate") as folder:
+            results = nnjax.sweep(config, data, axes)
+            folder.write(results, title="Learning rate", question="Which is best?", save=nnjax.save_results)
+
+    Until it is complete, everything stands in a hidden folder beside it. That one is removed if anything goes
+    wrong before the results are saved, and kept afterwards: what a training found is not lost to a figure.
+
+    Args:
+        path: a new folder.
+        overwrite: replace a folder of results that stands there, once the new one is complete.
+
+    Raises:
+        ValueError: on entry, where the folder exists already, holds what isn't ours, or can't be made.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        self.path = Path(path).expanduser()
+        self.overwrite = overwrite
+        # Found again even if the working folder changes during the training.
+        self._target = self.path.absolute()
+        self._unfinished: Path | None = None
+        self._made: list[Path] = []
+        self._saved = False
+
+    def __enter__(self) -> Self:
+        if os.path.lexists(self._target):
+            self._check_replaceable()
+        parents = self._target.parents
+        self._made = [folder for folder in parents if not os.path.lexists(folder)]
+        base = parents[len(self._made)]
+        if not base.is_dir():
+            raise ValueError(f"{self.path} can't be made: {base} must be a folder, and isn't")
+        unfinished = self._beside("unfinished")
+        try:
+            unfinished.mkdir(parents=True)
+        except OSError as error:
+            self._clean()
+            raise ValueError(f"{self.path} can't be made in {base}: {error.strerror}") from error
+        self._unfinished = unfinished
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None and self._saved and self._unfinished is not None:
+            error.add_note(f"The results are in {self._unfinished}.")
+        else:
+            self._clean()
+
+    def write(
+        self, results: xr.Dataset, *, title: str, question: str, save: Callable[[xr.Dataset, Path], object]
+    ) -> None:
+        """Write ``results.nc``, ``config.yml``, ``learning_curves.svg`` and ``.png`` and ``report.html``.
+
+        Args:
+            results: a labelled result.
+            title, question: of the page.
+            save: writes the results to a path.
+
+        Raises:
+            ValueError: where a file can't be written, or somebody else has made the folder in the meantime; the
+                message names the hidden folder if the results are there.
+        """
+        if self._unfinished is None:
+            raise ValueError(f"{self.path} is not open: write to it once, inside of `with Folder(…) as folder:`")
+        folder = self._unfinished
+        try:
+            save(results, folder / "results.nc")
+            self._saved = True
+            (folder / "config.yml").write_text(str(results.attrs.get("config", "")), encoding="utf-8")
+            figure = figures.learning_curves(results)
+            figure.savefig(folder / "learning_curves.png", dpi=200)
+            drawing = figures.svg(figure)
+            alone = drawing.replace("<svg", f'<svg style="background: white; color: {figures.INK}"', 1)
+            (folder / "learning_curves.svg").write_text(alone, encoding="utf-8")
+            text = page.page(results, drawing, title=title, question=question)
+            (folder / "report.html").write_text(text, encoding="utf-8")
+            self._appear(folder)
+        except OSError as error:
+            kept = f"; the results are in {folder}" if self._saved else ""
+            raise ValueError(f"{self.path} can't be written: {error.strerror or error}{kept}") from error
+        self._unfinished, self._made = None, []
+
+    def _appear(self, folder: Path) -> None:
+        if not os.path.lexists(self._target):
+            folder.rename(self._target)
+        elif self.overwrite:
+            old = self._beside("replaced")
+            self._target.rename(old)
+            folder.rename(self._target)
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            raise ValueError(f"{self.path} was made by another program meanwhile: the results are in {folder}")
+
+    def _check_replaceable(self) -> None:
+        if not self.overwrite:
+            raise ValueError(f"{self.path} exists already: give another output, or overwrite it")
+        if self._target.is_symlink() or not self._target.is_dir():
+            raise ValueError(f"{self.path} is no folder, and only a folder of results can be overwritten")
+        strange = sorted({file.name for file in self._target.iterdir()} - FILES)
+        if strange:
+            raise ValueError(
+                f"{self.path} holds {strange[0]!r}, and only what nnjax has written can be overwritten"
+            )
+
+    def _beside(self, kind: str) -> Path:
+        return self._target.parent / f".{kind}-{secrets.token_hex(4)}"
+
+    def _clean(self) -> None:
+        if self._unfinished is not None:
+            shutil.rmtree(self._unfinished, ignore_errors=True)
+            self._unfinished = None
+        for folder in self._made:  # the innermost first; one that others have used stays
+            with suppress(OSError):
+                folder.rmdir()

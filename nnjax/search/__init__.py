@@ -1,0 +1,1 @@
+"""Who says which runs are trained: a fixed sweep."""

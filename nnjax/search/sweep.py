@@ -1,0 +1,78 @@
+"""A fixed sweep: every setting with every seed, trained and labelled."""
+
+import sys
+import time
+from collections.abc import Iterable
+
+import xarray as xr
+from tqdm import tqdm
+
+from nnjax.axes import Axes
+from nnjax.config import Config
+from nnjax.data import Dataset
+from nnjax.engine import devices
+from nnjax.engine.loop import train_group
+from nnjax.engine.plan import Plan, plan
+from nnjax.results import labels
+
+
+def sweep(
+    config: Config,
+    data: Dataset | None = None,
+    axes: Axes | None = None,
+    *,
+    seeds: int | Iterable[int] | None = None,
+    together: int | None = None,
+    keep_parameters: bool = False,
+    progress: bool | None = None,
+) -> xr.Dataset:
+    """Train every setting with every seed, and label what came out.
+
+    Settings that share a seed share the initial draw and the data order, so that comparisons are paired. Numbers
+    never compile again; each combination of shapes and operations compiles one training program.
+
+    Args:
+        config: the setting that the axes vary.
+        data: what to train on; None loads what ``config.data`` says.
+        axes: the fields to vary, see `nnjax.axes.Axes`; None trains the one setting.
+        seeds: how many seeds (0, 1, 2, …) or which, instead of ``config.seeds``. Where the settings fix both
+            ``init_seed`` and ``data_seed``, seeds have no part.
+        together: runs that a device trains at a time. None takes as many as are fast: all on an accelerator; on a
+            core of a CPU one or, of small networks, as many as its cache holds. With 1, no bit of a run depends on
+            how many others there are, unless a large network has the threads of free cores; with more, the last
+            bits of a matrix product do.
+        keep_parameters: keep the best and the last parameters of each run; `nnjax.parameters` gives them back.
+        progress: show a bar; None shows one on a terminal.
+
+    Returns:
+        A dataset with a dimension for each axis, ``seed`` and ``epoch``; its variables are described in
+        `nnjax.results.labels`.
+
+    Raises:
+        ValueError: for axes or values that can't be, or a batch larger than the training data.
+    """
+    todo = plan(config, data, axes, seeds=seeds, together=together)
+    return run_plan(todo, keep_parameters=keep_parameters, progress=progress)
+
+
+def run_plan(todo: Plan, *, keep_parameters: bool = False, progress: bool | None = None) -> xr.Dataset:
+    """Train what `plan` has planned; arguments and results are those of `sweep`."""
+    started = time.perf_counter()
+    total = sum(len(group.runs) * group.epochs for group in todo.groups)
+    hidden = not sys.stderr.isatty() if progress is None else not progress
+    outcomes = []
+    with tqdm(total=total, disable=hidden, unit="epoch", desc=f"{todo.runs} runs", smoothing=0.1) as bar:
+        for group in todo.groups:
+            outcomes.append(
+                train_group(group, together=todo.together, keep_parameters=keep_parameters, on_epoch=bar.update)
+            )
+    return labels.label(
+        config=todo.config,
+        data=[group.data for group in todo.groups],
+        axes=todo.axes,
+        seeds=todo.seeds,
+        runs=[(run.setting, run.place) for group in todo.groups for run in group.runs],
+        outcomes=[outcome.of_run(run) for outcome in outcomes for run in range(len(outcome.best_epoch))],
+        device=devices.description(),
+        wall_time=time.perf_counter() - started,
+    )

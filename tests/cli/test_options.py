@@ -1,0 +1,227 @@
+import itertools
+import re
+
+import pytest
+
+from nnjax.cli.options import Options, read_options
+from nnjax.config import Config, DataConfig, field_names
+
+
+def read(*argv, defaults=None, takes_axes=True):
+    return read_options(
+        argv, defaults or Options(Config()), program="nnjax sweep", description="", takes_axes=takes_axes
+    )
+
+
+@pytest.mark.parametrize(
+    ("argv", "fields"),
+    [
+        ([], {}),
+        (["--learning_rate", "0.5"], {"learning_rate": 0.5}),
+        (["--learning_rate=1e-3"], {"learning_rate": 0.001}),
+        (["--learning_rate=1E+1", "--weight_decay", "2.e-5"], {"learning_rate": 10, "weight_decay": 2e-5}),
+        (["--activation_slope=-1e-3"], {"activation_slope": -0.001}),
+        (["--hidden", "64"], {"hidden": (64,)}),
+        (["--hidden", "[64, 32]"], {"hidden": (64, 32)}),
+        (["--hidden=[32, 32]"], {"hidden": (32, 32)}),
+        (["--hidden", "[]"], {"hidden": ()}),
+        (["--layer_rates", "[1, 1e-1]"], {"layer_rates": (1, 0.1)}),
+        (["--seeds", "32"], {"seeds": 32}),
+        (["--seeds", "[3, 5]"], {"seeds": (3, 5)}),
+        (["--init", "normal(0.01)"], {"init": "normal(0.01)"}),
+        (["--init=uniform(-0.1, 0.1)"], {"init": "uniform(-0.1, 0.1)"}),
+        (["--init_seed=None"], {}),
+        (["--init_seed", "null", "--data_seed", "3"], {"data_seed": 3}),
+        (["--nesterov=True"], {"nesterov": True}),
+        (["--nesterov"], {"nesterov": True}),
+        (["--nesterov", "--residual", "false", "--epochs", "3"], {"nesterov": True, "epochs": 3}),
+        (["--data.name", "mnist", "--data.dir", "2024"], {"data": DataConfig("mnist", "2024")}),
+        (["--data.dir=None"], {}),
+        (["--data={'name': 'mnist', 'dir': None, 'split_seed': 3}"], {"data": DataConfig("mnist", split_seed=3)}),
+        (["--data", "{name: kmnist}", "--data.dir", "a: b"], {"data": DataConfig("kmnist", "a: b")}),
+        (["--epochs", "1", "--epochs", "2"], {"epochs": 2}),
+    ],
+)
+def test_flags_set_fields(argv, fields):
+    assert read(*argv) == Options(Config(**fields))
+
+
+@pytest.mark.parametrize(("argv", "together"), [([], None), (["--together", "3"], 3), (["--together=None"], None)])
+def test_runs_at_a_time_are_no_field(argv, together):
+    assert read(*argv) == Options(Config(), together=together)
+
+
+@pytest.fixture
+def file(tmp_path):
+    """Writes a YAML file and gives its path."""
+    names = iter(range(99))
+
+    def write(text):
+        path = tmp_path / f"{next(names)}.yml"
+        path.write_text(text)
+        return str(path)
+
+    return write
+
+
+@pytest.mark.parametrize("first", ["file", "flag"])
+def test_a_flag_wins_over_a_file_wherever_it_stands(file, first):
+    path = file("learning_rate: 1e-3\nhidden: [7]\ndata: {name: mnist, dir: here}\ndata.valid_fraction: 5e-1")
+    argv = [["--config", path], ["--hidden", "9", "--data.name", "kmnist"]]
+    read_back = read(*itertools.chain(*(argv if first == "file" else argv[::-1])))
+    expected = Config(learning_rate=0.001, hidden=(9,), data=DataConfig("kmnist", "here", valid_fraction=0.5))
+    assert read_back == Options(expected)
+
+
+def test_a_file_wins_over_defaults_and_a_later_file_over_an_earlier(file):
+    first, second = file("epochs: 2\nhidden: 5"), file("epochs: 3")
+    defaults = Options(Config(hidden=(3,), batch_size=9))
+    assert read("--config", first, defaults=defaults) == Options(Config(hidden=5, batch_size=9, epochs=2))
+    assert read("--config", first, "--config", second) == Options(Config(hidden=5, epochs=3))
+
+
+@pytest.mark.parametrize(
+    ("argv", "axes"),
+    [
+        (["--axes", "{learning_rate: [1, 1e-3]}"], {"learning_rate": [1, 0.001]}),
+        (
+            ['--axes={"learning_rate": [1], "hidden": [[3], [4, 4]]}'],
+            {"learning_rate": [1], "hidden": [[3], [4, 4]]},
+        ),
+        (["--axes", "[{learning_rate: 1}, {momentum: .9e0}]"], [{"learning_rate": 1}, {"momentum": 0.9}]),
+        (["--axes.learning_rate", "[1, 1e-3]"], {"learning_rate": [1, 0.001]}),
+        (["--axes.data.split_seed=[None, 1]"], {"data.split_seed": [None, 1]}),
+        (
+            ["--axes.learning_rate,momentum", "[[1, 0], [1e-2, 0.9]]"],
+            {"learning_rate,momentum": [[1, 0], [0.01, 0.9]]},
+        ),
+        (["--axes.init", "[zeros, normal(1e-2)]"], {"init": ["zeros", "normal(1e-2)"]}),
+        (["--axes.epochs", "[1]", "--seeds", "3", "--axes.momentum=[0.5]"], {"epochs": [1], "momentum": [0.5]}),
+        (["--axes", "{epochs: [1], hidden: [2]}", "--axes.epochs", "[3]"], {"epochs": [3], "hidden": [2]}),
+    ],
+)
+def test_axes(argv, axes):
+    assert read(*argv).axes == axes
+
+
+def test_axes_of_a_file_replace_the_defaults_and_flags_add_to_them(file):
+    defaults = Options(Config(), {"learning_rate": [1, 0.1]})
+    path = file("epochs: 3\naxes:\n  momentum: [0, 9e-1]")
+    assert read("--config", path, defaults=defaults) == Options(Config(epochs=3), {"momentum": [0, 0.9]})
+    assert read("--axes.hidden", "[4, 5]", defaults=defaults).axes == {"learning_rate": [1, 0.1], "hidden": [4, 5]}
+    assert read("--axes.learning_rate", "[2]", "--config", path, defaults=defaults).axes == {
+        "momentum": [0, 0.9],
+        "learning_rate": [2],
+    }
+    assert read("--axes", "{}", defaults=defaults).axes == {}
+
+
+# The first word of each is the command.
+MISTAKES = {
+    "flag": (["train", "--learnin_rate", "1"], "there is no flag --learnin_rate; did you mean '--learning_rate'?"),
+    "hyphen": (
+        ["train", "--learning-rate=1"],
+        "there is no flag --learning-rate; did you mean '--learning_rate'?",
+    ),
+    "underscore": (["train", "--dry_run"], "there is no flag --dry_run; did you mean '--dry-run'?"),
+    "no abbreviation": (["train", "--learn", "1"], "there is no flag --learn; did you mean '--learning_rate'?"),
+    "flag of axes": (
+        ["sweep", "--axis.momentum", "[1]"],
+        "there is no flag --axis.momentum; did you mean '--axes.momentum'?",
+    ),
+    "no value": (
+        ["train", "--seeds"],
+        "--seeds needs a value; one that begins with a hyphen is given with =, as in --seeds=-1",
+    ),
+    "no list": (["sweep", "--axes.momentum", "--seeds", "3"], "--axes.momentum needs a list of values"),
+    "spaces": (["train", "--hidden=[32,", "32]"], "'32]' belongs to no flag: quote a value that has spaces in it"),
+    "brackets": (
+        ["train", "--hidden", "[32, 32"],
+        "--hidden [32, 32 is no YAML that can be read: while parsing a flow sequence, "
+        "expected ',' or ']', but got '<stream end>'",
+    ),
+    "count": (["train", "--together", "many"], "--together is 'many', and must be a whole number"),
+    "count of none": (["train", "--together=0"], "--together is 0, and must be at least 1"),
+    "switch": (["train", "--dry-run=maybe"], "--dry-run is 'maybe', and must be true or false"),
+    "type": (["train", "--learning_rate", "fast"], "learning_rate is 'fast', and must be a number"),
+    "data": (
+        ["train", "--data", "mnist"],
+        "data is 'mnist', and must be a mapping that may hold name, dir, source, valid_fraction, split_seed",
+    ),
+    "choice": (
+        ["train", "--activation", "rely"],
+        "activation is 'rely', and must be one of identity, sigmoid, scaled_sigmoid, tanh, relu, leaky_relu, "
+        "gelu; did you mean 'relu'?",
+    ),
+    "word": (
+        ["train", "--schedule", "off"],
+        "schedule is 'off', and must be one of constant, linear, cosine, exponential, step",
+    ),
+    "range": (["train", "--seeds", "0"], "seeds is 0, and must be at least 1 and at most 1000000"),
+    "axes of train": (
+        ["train", "--axes.momentum", "[0]"],
+        "--axes.momentum is for nnjax sweep, and nnjax train trains one setting",
+    ),
+    "field of axis": (
+        ["sweep", "--axes.momentun", "[0]"],
+        "'momentun' is not a field of the configuration; did you mean 'momentum'?",
+    ),
+    "values of axis": (
+        ["sweep", "--axes.momentum", "0.9"],
+        "the axis momentum is 0.9, and must be a list of values",
+    ),
+    "axes": (
+        ["sweep", "--axes", "momentum"],
+        "axes is 'momentum', and must be a mapping of fields to lists, or a list of settings",
+    ),
+    "axis and settings": (
+        ["sweep", "--axes", "[{epochs: 1}]", "--axes.momentum", "[0]"],
+        "--axes.momentum can't be added to a list of settings: give --axes as well",
+    ),
+    "axis and field": (
+        ["sweep", "--axes.momentum", "[0, 0.9]", "--momentum", "0.5"],
+        "momentum is set to 0.5, and is an axis of the sweep as well: leave out --momentum, or give the axis its "
+        "values with --axes.momentum",
+    ),
+    "no file": (["train", "--config", "nope.yml"], "there is no configuration file nope.yml"),
+    "folder for file": (["train", "--config", "."], ". can't be read: Is a directory"),
+}
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_a_mistake_is_one_sentence(case):
+    (command, *argv), sentence = MISTAKES[case]
+    with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
+        read_options(
+            argv, Options(Config()), program=f"nnjax {command}", description="", takes_axes=command == "sweep"
+        )
+
+
+def test_a_file_with_axes_is_for_a_sweep(file):
+    with pytest.raises(
+        ValueError, match=r"^the configuration file has axes, which are for nnjax sweep, and nnjax"
+    ):
+        read("--config", file("axes: {epochs: [1]}"), takes_axes=False)
+
+
+def test_help_says_what_every_field_is_and_its_default(capsys):
+    with pytest.raises(SystemExit):
+        read("--help", defaults=Options(Config(epochs=77, hidden=(3, 4))))
+    words = " ".join(capsys.readouterr().out.split())
+    for name in field_names():
+        assert f"--{name} " in words
+    assert "--learning_rate NUMBER η, the peak of the schedule. (default: 0.1)" in words
+    assert "--hidden LIST Widths of the hidden layers of an mlp. (default: [3, 4])" in words
+    assert "Passes over the training examples, E. (default: 77)" in words
+    assert "--data.split_seed N|None Shuffle the training set with this seed" in words
+    assert "--axes.FIELD LIST" in words
+    with pytest.raises(SystemExit):
+        read("--help", takes_axes=False)
+    assert "--axes" not in capsys.readouterr().out
+
+
+def test_a_folder_without_the_name_of_what_it_holds_is_refused():
+    with pytest.raises(ValueError, match=r"say with data\.name what the folder holds"):
+        read("--data.dir", "DIR")
+    assert read("--data.dir", "DIR", "--data.name", "mnist").config.data.dir == "DIR"
+    assert read("--data.dir", "DIR", "--axes.data.name", "[digits, mnist]").config.data.dir == "DIR"
