@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from nnjax.config import SEED_FIELDS, Config, field_names, nearest, replace
+from nnjax.validation import UserError
 
 Axes: TypeAlias = Mapping[Any, Iterable[Any]] | Sequence[Mapping[str, Any]]
 """``{"learning_rate": [1, 0.1], "hidden": [(32,), (128,)]}`` is a product. A name that joins several fields,
@@ -33,7 +34,7 @@ def parse_axes(axes: Axes | None) -> list[Axis]:
     """The axes in order.
 
     Raises:
-        ValueError: for an unknown field, one that is on two axes or can't be on any, an axis without values or
+        UserError: for an unknown field, one that is on two axes or can't be on any, an axis without values or
             with one of them twice, or zipped values of another number than their fields.
     """
     if not axes:
@@ -43,16 +44,16 @@ def parse_axes(axes: Axes | None) -> list[Axis]:
     elif isinstance(axes, list | tuple):
         parsed = [_parse_settings(axes)]
     else:
-        raise ValueError(f"axes is {axes!r}, and must be a mapping of fields to values, or a list of settings")
+        raise UserError(f"axes is {axes!r}, and must be a mapping of fields to values, or a list of settings")
     seen: set[str] = set()
     for axis in parsed:
         for field in axis.fields:
             _check_field(field)
             if field in seen:
-                raise ValueError(f"{field} is on two axes of the sweep, and may be on one")
+                raise UserError(f"{field} is on two axes of the sweep, and may be on one")
             seen.add(field)
             if field in SEED_FIELDS and any(change.get(field, 0) is None for change in axis.changes):
-                raise ValueError(f"{field} is None on an axis of the sweep, and must be a whole number there")
+                raise UserError(f"{field} is None on an axis of the sweep, and must be a whole number there")
     return parsed
 
 
@@ -72,7 +73,7 @@ def expand(config: Config, axes: Sequence[Axis]) -> list[Config]:
     """The configurations of all settings, the last axis running fastest.
 
     Raises:
-        ValueError: for a value that the field can't have.
+        UserError: for a value that the field can't have.
     """
     combinations = itertools.product(*(axis.changes for axis in axes))
     return [
@@ -84,11 +85,9 @@ def expand(config: Config, axes: Sequence[Axis]) -> list[Config]:
 def _parse_settings(settings: Sequence[Mapping[str, Any]]) -> Axis:
     for place, setting in enumerate(settings):
         if not isinstance(setting, Mapping):
-            raise ValueError(
-                f"the list of settings holds {setting!r}, which must be a mapping of fields to values"
-            )
+            raise UserError(f"the list of settings holds {setting!r}, which must be a mapping of fields to values")
         if setting in settings[:place]:
-            raise ValueError(f"the list of settings holds {dict(setting)} twice")
+            raise UserError(f"the list of settings holds {dict(setting)} twice")
     return Axis(SETTING, tuple(dict(setting) for setting in settings))
 
 
@@ -96,31 +95,31 @@ def _parse_axis(name: str | tuple[str, ...], values: Iterable[Any]) -> Axis:
     name = name if isinstance(name, str) else ",".join(map(str, name))
     values = values.tolist() if hasattr(values, "tolist") else values
     if isinstance(values, str) or not isinstance(values, Iterable):
-        raise ValueError(f"the axis {name} is {values!r}, and must be a list of values")
+        raise UserError(f"the axis {name} is {values!r}, and must be a list of values")
     values = [value.tolist() if hasattr(value, "tolist") else value for value in values]
     if not values:
-        raise ValueError(f"the axis {name} is empty, and must list at least one value")
+        raise UserError(f"the axis {name} is empty, and must list at least one value")
     fields = [field.strip() for field in name.split(",")]
     if len(set(fields)) != len(fields):
-        raise ValueError(f"the axis {name} names a field twice")
+        raise UserError(f"the axis {name} names a field twice")
     if len(fields) == 1:
         changes = [{name: value} for value in values]
     else:
         for value in values:
             if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != len(fields):
-                raise ValueError(f"the axis {name} holds {value!r}, and zips {len(fields)} values in each place")
+                raise UserError(f"the axis {name} holds {value!r}, and zips {len(fields)} values in each place")
         changes = [dict(zip(fields, value, strict=True)) for value in values]
     for place, change in enumerate(changes):
         if change in changes[:place]:
-            raise ValueError(f"the axis {name} holds {values[place]!r} twice")
+            raise UserError(f"the axis {name} holds {values[place]!r} twice")
     return Axis(",".join(fields), tuple(changes))
 
 
 def _check_field(name: str) -> None:
     if name in ("seed", "seeds"):
-        raise ValueError(
+        raise UserError(
             "seeds are no axis, every setting runs with each of them: give them as seeds=…, "
             "or cross init_seed and data_seed"
         )
     if name not in field_names():
-        raise ValueError(f"{name!r} is not a field of the configuration{nearest(name, field_names())}")
+        raise UserError(f"{name!r} is not a field of the configuration{nearest(name, field_names())}")

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from nnjax.validation import check_count, check_range, check_seed, check_types
+from nnjax.validation import UserError, check_count, check_range, check_seed, check_types
 from nnjax.validation import choice as choice
 from nnjax.validation import nearest as nearest
 
@@ -147,32 +147,32 @@ def parse_init(text: str) -> tuple[str, tuple[float, ...]]:
     Numbers that are left out are taken from `INITS`.
 
     Raises:
-        ValueError: for an unknown kind, too many numbers, or what isn't a number.
+        UserError: for an unknown kind, too many numbers, or what isn't a number.
     """
     match = re.fullmatch(r"\s*(\w+)\s*(?:\(([^()]*)\))?\s*", text)
     if not match:
         torn = "; in a list, quote one with a comma" if text.count("(") != text.count(")") else ""
-        raise ValueError(f"init is {text!r}, and must be a name with its numbers, such as 'normal(0.001)'{torn}")
+        raise UserError(f"init is {text!r}, and must be a name with its numbers, such as 'normal(0.001)'{torn}")
     kind, inside = match[1], (match[2] or "").strip()
     choice("init", kind, INITS)
     words = inside.split(",") if inside else []
     defaults = INITS[kind]
     if len(words) > len(defaults):
         takes = f"{len(defaults)} number{'s' * (len(defaults) != 1)}" if defaults else "no numbers"
-        raise ValueError(f"init is {text!r}, and {kind} takes {takes}")
+        raise UserError(f"init is {text!r}, and {kind} takes {takes}")
     try:
         given = tuple(float(word) for word in words)
     except ValueError:
-        raise ValueError(f"init is {text!r}, and what stands in the brackets must be numbers") from None
+        raise UserError(f"init is {text!r}, and what stands in the brackets must be numbers") from None
     numbers = given + defaults[len(given) :]
     for number in numbers:
         check_range(f"the number in init {text!r}", number)
     if kind == "uniform" and numbers[0] > numbers[1]:
-        raise ValueError(f"init is {text!r}, and the lower end must not be above the upper one")
+        raise UserError(f"init is {text!r}, and the lower end must not be above the upper one")
     if kind == "normal" and numbers[0] < 0:
-        raise ValueError(f"init is {text!r}, and a standard deviation must be at least 0")
+        raise UserError(f"init is {text!r}, and a standard deviation must be at least 0")
     if kind == "lsuv" and (numbers[0] <= 0 or numbers[1] < 1):
-        raise ValueError(f"init is {text!r}, and lsuv takes a tolerance above 0 and at least 1 iteration")
+        raise UserError(f"init is {text!r}, and lsuv takes a tolerance above 0 and at least 1 iteration")
     return kind, numbers
 
 
@@ -191,7 +191,7 @@ def flatten(values: Mapping[str, Any]) -> dict[str, Any]:
     """Nested names joined with a dot, as `replace` takes them: ``{"data": {"dir": …}}`` is ``{"data.dir": …}``.
 
     Raises:
-        ValueError: where ``data`` is no mapping.
+        UserError: where ``data`` is no mapping.
     """
     flat: dict[str, Any] = {}
     for name, value in values.items():
@@ -201,7 +201,7 @@ def flatten(values: Mapping[str, Any]) -> dict[str, Any]:
             flat |= {f"data.{inner}": item for inner, item in value.items()}
         else:
             names = ", ".join(item.name for item in dataclasses.fields(DataConfig))
-            raise ValueError(f"data is {value!r}, and must be a mapping that may hold {names}")
+            raise UserError(f"data is {value!r}, and must be a mapping that may hold {names}")
     return flat
 
 
@@ -209,11 +209,11 @@ def replace(config: Config, changes: Mapping[str, Any]) -> Config:
     """A copy of ``config`` with some fields changed, nested ones by their dotted name.
 
     Raises:
-        ValueError: for a name that is no field, or a value that can't be right.
+        UserError: for a name that is no field, or a value that can't be right.
     """
     for name in changes:
         if name not in field_names():
-            raise ValueError(f"{name!r} is not a field of the configuration{nearest(name, field_names())}")
+            raise UserError(f"{name!r} is not a field of the configuration{nearest(name, field_names())}")
     data = {name.removeprefix("data."): value for name, value in changes.items() if name.startswith("data.")}
     top = {name: value for name, value in changes.items() if not name.startswith("data.")}
     return dataclasses.replace(config, **top, data=dataclasses.replace(config.data, **data))
@@ -248,7 +248,7 @@ def _check_numbers(config: Config) -> None:
         for seed in config.seeds:
             check_seed("seeds", seed)
         if not config.seeds or len(set(config.seeds)) != len(config.seeds):
-            raise ValueError(f"seeds is {list(config.seeds)}, and must list at least one seed, none twice")
+            raise UserError(f"seeds is {list(config.seeds)}, and must list at least one seed, none twice")
     check_seed("init_seed", config.init_seed)
     check_seed("data_seed", config.data_seed)
 
@@ -256,18 +256,18 @@ def _check_numbers(config: Config) -> None:
 def _check_combinations(config: Config) -> None:
     layers = config.num_layers
     if config.layer_rates and len(config.layer_rates) != layers:
-        raise ValueError(
+        raise UserError(
             f"layer_rates has {len(config.layer_rates)} factors, and the network has {layers} layers with weights"
         )
     if config.optimizer != "sgd" and (config.momentum or config.nesterov):
-        raise ValueError(
+        raise UserError(
             f"momentum is for the optimizer sgd, and optimizer is {config.optimizer!r}: "
             "leave momentum at 0 and nesterov at false"
         )
     if config.relu_logits and config.model != "softmax_regression":
-        raise ValueError(f"relu_logits is for the model softmax_regression, and model is {config.model!r}")
+        raise UserError(f"relu_logits is for the model softmax_regression, and model is {config.model!r}")
     if config.schedule in ("exponential", "step") and config.schedule_end == 0:
-        raise ValueError(
+        raise UserError(
             f"schedule_end is 0, and must be more than 0 for the schedule {config.schedule!r}, "
             "which goes there by factors"
         )

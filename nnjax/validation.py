@@ -11,6 +11,10 @@ LARGEST = 3.4028234e38
 """The largest number of 32 bits, in which networks train."""
 
 
+class UserError(ValueError):
+    """A user's mistake, in one sentence that names the value, what was expected and the nearest right spelling."""
+
+
 def nearest(word: object, known: Iterable[str]) -> str:
     """``; did you mean 'x'?`` for the spelling closest to ``word``, or nothing."""
     close = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.5)
@@ -21,18 +25,18 @@ def choice(name: str, value: object, known: Iterable[str]) -> None:
     """Refuse a value that is not one of the known words.
 
     Raises:
-        ValueError: naming the value, the words and the nearest of them.
+        UserError: naming the value, the words and the nearest of them.
     """
     known = list(known)
     if value not in known:
-        raise ValueError(f"{name} is {value!r}, and must be one of {', '.join(known)}{nearest(value, known)}")
+        raise UserError(f"{name} is {value!r}, and must be one of {', '.join(known)}{nearest(value, known)}")
 
 
 def check_types(config: object, prefix: str = "") -> None:
     """Refuse a field of a dataclass that holds another type or word than it is annotated with.
 
     Raises:
-        ValueError: naming the field, its value and what it must be.
+        UserError: naming the field, its value and what it must be.
     """
     for name, hint in typing.get_type_hints(type(config)).items():
         value = getattr(config, name)
@@ -40,7 +44,7 @@ def check_types(config: object, prefix: str = "") -> None:
             choice(prefix + name, value, typing.get_args(hint))
         elif not _fits(value, hint):
             shown = list(value) if isinstance(value, tuple) else value
-            raise ValueError(f"{prefix}{name} is {shown!r}, and must be {_words(hint)}")
+            raise UserError(f"{prefix}{name} is {shown!r}, and must be {_words(hint)}")
 
 
 def check_range(
@@ -55,10 +59,10 @@ def check_range(
     """Refuse a number that is out of bounds or not finite in the 32 bits that networks train in.
 
     Raises:
-        ValueError: naming the number and its bounds.
+        UserError: naming the number and its bounds.
     """
     if not abs(value) <= LARGEST:
-        raise ValueError(f"{name} is {value}, and must be finite in 32 bits")
+        raise UserError(f"{name} is {value}, and must be finite in 32 bits")
     if least <= value <= most and above < value < below:
         return
     bounds = [
@@ -71,17 +75,17 @@ def check_range(
         )
         if math.isfinite(bound)
     ]
-    raise ValueError(f"{name} is {value}, and must be {' and '.join(bounds)}")
+    raise UserError(f"{name} is {value}, and must be {' and '.join(bounds)}")
 
 
 def check_count(name: str, value: int) -> None:
     """Refuse a count that is no whole number, below 1, or above what the devices' integers hold.
 
     Raises:
-        ValueError: naming the value and what it must be.
+        UserError: naming the value and what it must be.
     """
     if not isinstance(value, int) or isinstance(value, bool):
-        raise ValueError(f"{name} is {value!r}, and must be a whole number")
+        raise UserError(f"{name} is {value!r}, and must be a whole number")
     check_range(name, value, least=1)
     check_range(name, value, most=2**31 - 1)
 
@@ -90,7 +94,7 @@ def check_seed(name: str, value: int | None) -> None:
     """Refuse a seed that is no integer of 32 bits without a sign; None is no seed.
 
     Raises:
-        ValueError: naming the seed and its bounds.
+        UserError: naming the seed and its bounds.
     """
     if value is not None:
         check_range(name, value, least=0, below=2**32)

@@ -24,8 +24,8 @@ ALLOWED = {
     "search": {"engine", "results", "training", "nn", "data", "axes", "config", "types", "validation"},
     "reporting": {"results", "axes", "config", "types", "validation"},
     "cli": {"search", "reporting", "engine", "results", "gradcheck", "data", "axes", "config", "validation"},
-    "derivations": {"types"},
-    "gradcheck": {"derivations", "types"},
+    "derivations": {"types", "validation"},
+    "gradcheck": {"derivations", "types", "validation"},
 }
 
 LAZY = {"sklearn", "scipy.stats", "matplotlib", "tensorflow_datasets", "wandb", "jsonargparse", "h5netcdf"}

@@ -10,7 +10,6 @@ import errno
 import os
 import sys
 import textwrap
-import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING
 from nnjax.axes import Axes, parse_axes
 from nnjax.cli.options import Options, read_options
 from nnjax.config import SEED_FIELDS, Config, nearest
+from nnjax.validation import UserError
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -148,7 +148,7 @@ def _command(argv: Sequence[str]) -> None:
         known = [*COMMANDS, "--help", "--version"]
         given = f"{command!r} is no command" if command else "a command is missing"
         *others, last = COMMANDS
-        raise ValueError(f"{given}: give {', '.join(others)} or {last}{nearest(command, known)}")
+        raise UserError(f"{given}: give {', '.join(others)} or {last}{nearest(command, known)}")
 
 
 def _check(flags: Sequence[str]) -> int:
@@ -157,19 +157,19 @@ def _check(flags: Sequence[str]) -> int:
     try:
         parsed, rest = parser.parse_known_args(flags)
     except argparse.ArgumentError as error:
-        raise ValueError(f"{error.argument_name} needs a value") from None
+        raise UserError(f"{error.argument_name} needs a value") from None
     for word in rest:
         if not word.startswith("-"):
-            raise ValueError(f"{word!r} is one word more than the formula's name")
+            raise UserError(f"{word!r} is one word more than the formula's name")
         flag = word.partition("=")[0]
-        raise ValueError(f"there is no flag {flag}{nearest(flag, [f'--{name}' for name in vars(parsed)])}")
+        raise UserError(f"there is no flag {flag}{nearest(flag, [f'--{name}' for name in vars(parsed)])}")
     given = {name: value for name, value in vars(parsed).items() if value is not None}
     for once in [name for name in ("of", "wrt", "form") if name in given]:
         first, *others = given[once]
         if others:
-            raise ValueError(f"--{once} is given {1 + len(others)} times, and must be given once")
+            raise UserError(f"--{once} is given {1 + len(others)} times, and must be given once")
         if not first:
-            raise ValueError(f"--{once} needs a value")
+            raise UserError(f"--{once} needs a value")
         given[once] = first
     if not given:
         from nnjax.gradcheck.command import run_all
@@ -181,7 +181,7 @@ def _check(flags: Sequence[str]) -> int:
         ("shape", "give the shape of each argument, as in --shape z=5 --shape w=3,4"),
     ):
         if name not in given:
-            raise ValueError(f"{name if name == 'formula' else f'--{name}'} is missing: {words}")
+            raise UserError(f"{name if name == 'formula' else f'--{name}'} is missing: {words}")
     from nnjax.gradcheck.command import run_check
 
     wrt = given["wrt"].split(",") if "wrt" in given else None
@@ -238,7 +238,7 @@ def _folder(options: Options) -> "AbstractContextManager[Folder | None]":
     if path is None or options.dry_run:
         return contextlib.nullcontext()
     if os.path.lexists(path) and not options.overwrite:
-        raise ValueError(f"{path} exists already: write elsewhere with --output, or replace it with --overwrite")
+        raise UserError(f"{path} exists already: write elsewhere with --output, or replace it with --overwrite")
     from nnjax.reporting.folder import Folder
 
     return Folder(path, overwrite=options.overwrite)
@@ -269,7 +269,7 @@ def _sentences() -> Iterator[None]:
 
 def _sentence(error: Exception) -> str | None:
     """What to tell the user of an error that isn't ours."""
-    if isinstance(error, ValueError) and _raised_by_nnjax(error):
+    if isinstance(error, UserError):
         return str(error)
     if isinstance(error, OSError) and error.errno in NO_ROOM:
         return f"{error.filename or 'the output'} can't be written: {error.strerror}"
@@ -278,13 +278,6 @@ def _sentence(error: Exception) -> str | None:
     ):
         return f"out of memory: give it fewer runs at a time, or smaller ones{f' ({error})' if str(error) else ''}"
     return None
-
-
-def _raised_by_nnjax(error: Exception) -> bool:
-    """Whether a `raise` of this package made the error: so it refuses a value. What Python and libraries raise on
-    their own has another cause, a mistake of ours."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return Path(last.filename).is_relative_to(Path(__file__).parents[1]) and str(last.line).startswith("raise")
 
 
 def _drop_output() -> None:
@@ -296,7 +289,7 @@ def _drop_output() -> None:
 
 
 def _end(code: int, sentence: str, error: BaseException) -> None:
-    notes = [] if isinstance(error, ValueError) else getattr(error, "__notes__", [])  # where the results are left
+    notes = [] if isinstance(error, UserError) else getattr(error, "__notes__", [])  # where the results are left
     print(f"nnjax: {' '.join('. '.join([sentence, *notes]).split())}", file=sys.stderr)
     _drop_output()
     raise SystemExit(code)

@@ -19,7 +19,7 @@ from typing import Any, Literal
 from nnjax.axes import Axes, parse_axes
 from nnjax.cli.yaml_files import read_file, read_yaml
 from nnjax.config import Config, DataConfig, field_names, flatten, nearest, replace
-from nnjax.validation import check_count
+from nnjax.validation import UserError, check_count
 
 AXIS = "--axes."
 """How a flag begins that gives one axis: ``--axes.learning_rate "[1, 0.1]"``."""
@@ -54,14 +54,14 @@ def read_options(
         takes_axes: whether it has axes; where it hasn't, they are refused.
 
     Raises:
-        ValueError: in one sentence, for what can't be read or can't be right.
+        UserError: in one sentence, for what can't be read or can't be right.
         SystemExit: after ``--help``.
     """
     parser = _parser(defaults, program, description, takes_axes)
     try:
         parsed, rest = parser.parse_known_args(argv)
     except argparse.ArgumentError as error:
-        raise ValueError(
+        raise UserError(
             f"{error.argument_name} needs a value; one that begins with a hyphen is given with =, as in "
             f"{error.argument_name}=-1"
         ) from None
@@ -73,7 +73,7 @@ def read_options(
         in_files |= read_file(path)
     axes = in_files.pop("axes", None)
     if axes is not None and not takes_axes:
-        raise ValueError(
+        raise UserError(
             f"the configuration file has axes, which are for nnjax sweep, and {program} trains one setting"
         )
     axes = read_flag("axes", flags.pop("axes")) if "axes" in flags else defaults.axes if axes is None else axes
@@ -87,13 +87,13 @@ def read_options(
     in_flags = flatten({name: read_flag(name, text) for name, text in flags.items()})
     varied = {field for axis in parse_axes(axes) for field in axis.fields}
     for name in sorted(in_flags.keys() & varied):
-        raise ValueError(
+        raise UserError(
             f"{name} is set to {in_flags[name]!r}, and is an axis of the sweep as well: "
             f"leave out --{name}, or give the axis its values with {AXIS}{name}"
         )
     config = replace(defaults.config, in_files | in_flags)
     if config.data.dir is not None and config.data.name == "digits" and "data.name" not in varied:
-        raise ValueError(
+        raise UserError(
             f"data.dir is {config.data.dir!r}, and data.name is 'digits', which is read from no folder: "
             "say with data.name what the folder holds"
         )
@@ -105,7 +105,7 @@ def read_flag(name: str, text: str) -> Any:
     """The value in the text of a flag: as it stands for a field that holds words, else read as YAML.
 
     Raises:
-        ValueError: for what is no YAML.
+        UserError: for what is no YAML.
     """
     hint = _hints().get(name)
     if hint is str or typing.get_origin(hint) is Literal:
@@ -210,11 +210,11 @@ def _single_axes(rest: Sequence[str], takes_axes: bool, program: str, known: lis
     for word in words:
         flag, equals, text = word.partition("=")
         if not flag.startswith(AXIS) or not takes_axes:
-            raise ValueError(_unknown(flag, program, known))
+            raise UserError(_unknown(flag, program, known))
         if not equals:
             text = next(words, "--")
             if text.startswith("--"):
-                raise ValueError(f"{flag} needs a list of values")
+                raise UserError(f"{flag} needs a list of values")
         found[flag.removeprefix(AXIS)] = read_yaml(text, f"{flag} {text}")
     return found
 
@@ -230,16 +230,16 @@ def _unknown(flag: str, program: str, known: list[str]) -> str:
 def _join_axes(axes: Any, single: dict[str, Any]) -> Axes | None:
     """All axes: those given together, with those given one by one in their places or behind them."""
     if isinstance(axes, str) or not isinstance(axes, Mapping | Sequence | None):
-        raise ValueError(f"axes is {axes!r}, and must be a mapping of fields to lists, or a list of settings")
+        raise UserError(f"axes is {axes!r}, and must be a mapping of fields to lists, or a list of settings")
     if not single:
         return axes
     if isinstance(axes, Sequence):
-        raise ValueError(f"{AXIS}{next(iter(single))} can't be added to a list of settings: give --axes as well")
+        raise UserError(f"{AXIS}{next(iter(single))} can't be added to a list of settings: give --axes as well")
     return {**(axes or {}), **single}
 
 
 def _read_switch(name: str, text: str) -> bool:
     value = read_flag(name, text)
     if not isinstance(value, bool):
-        raise ValueError(f"--{name} is {value!r}, and must be true or false")
+        raise UserError(f"--{name} is {value!r}, and must be true or false")
     return value

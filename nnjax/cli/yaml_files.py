@@ -8,34 +8,35 @@ from typing import Any
 import yaml
 
 from nnjax.config import field_names, flatten, nearest
+from nnjax.validation import UserError
 
 
 def read_file(path: str) -> dict[str, Any]:
     """The fields of the configuration that a YAML file sets, nested ones by their dotted name, and its axes.
 
     Raises:
-        ValueError: in one sentence, for a file that can't be read, or a name that is no field.
+        UserError: in one sentence, for a file that can't be read, or a name that is no field.
     """
     try:
         text = Path(path).expanduser().read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise ValueError(f"there is no configuration file {path}") from None
+        raise UserError(f"there is no configuration file {path}") from None
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is no text in UTF-8: byte {error.start} can't be read") from None
+        raise UserError(f"{path} is no text in UTF-8: byte {error.start} can't be read") from None
     except OSError as error:
-        raise ValueError(f"{path} can't be read: {error.strerror}") from None
+        raise UserError(f"{path} can't be read: {error.strerror}") from None
     values = read_yaml(text, path, lines=True)
     if values is None:  # all comments
         return {}
     if not isinstance(values, Mapping):
-        raise ValueError(
+        raise UserError(
             f"{path} holds {_short(values)}, and must hold names with values, such as learning_rate: 0.1"
         )
     flat = flatten(values)
     known = [*field_names(), "axes"]
     for name in flat:
         if name not in known:
-            raise ValueError(f"{path}: {name!r} is not a field of the configuration{nearest(name, known)}")
+            raise UserError(f"{path}: {name!r} is not a field of the configuration{nearest(name, known)}")
     return flat
 
 
@@ -48,21 +49,21 @@ def read_yaml(text: str, source: str, *, lines: bool = False) -> Any:
         lines: name the line in a message.
 
     Raises:
-        ValueError: in one sentence, for what is no YAML, or a mapping with a name twice or one that is no word.
+        UserError: in one sentence, for what is no YAML, or a mapping with a name twice or one that is no word.
     """
     try:
         return yaml.load(text, _Loader)
     except yaml.MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}," if lines and error.problem_mark else ""
         problem = ", ".join(part for part in (error.context, error.problem) if part)
-        raise ValueError(f"{source}{line} is no YAML that can be read: {problem}") from None
+        raise UserError(f"{source}{line} is no YAML that can be read: {problem}") from None
     except yaml.reader.ReaderError as error:
-        raise ValueError(
+        raise UserError(
             f"{source} is no YAML that can be read: it has the character {error.character:#x}"
         ) from None
     except Exception as error:
         # Whatever PyYAML's constructors stumble over: a date in month 13, brackets in brackets in brackets, ….
-        raise ValueError(f"{source} is no YAML that can be read: {error}") from None
+        raise UserError(f"{source} is no YAML that can be read: {error}") from None
 
 
 class _Loader(yaml.SafeLoader):

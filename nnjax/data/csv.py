@@ -9,6 +9,7 @@ import numpy as np
 
 from nnjax.data.dataset import IMAGE_CLASSES
 from nnjax.types import Examples
+from nnjax.validation import UserError
 
 PIXELS = 784
 LABEL_WORDS = {str(label) for label in range(IMAGE_CLASSES)}
@@ -33,7 +34,7 @@ def read(name: str, files: Sequence[Path]) -> tuple[Examples, Examples]:
     """The training and the test set from the two files that ``find`` found.
 
     Raises:
-        ValueError: as ``read_csv`` does.
+        UserError: as ``read_csv`` does.
     """
     del name
     train, test = files
@@ -47,7 +48,7 @@ def read_csv(path: Path) -> Examples:
     lines don't count.
 
     Raises:
-        ValueError: when the file can't be opened or is empty; for a row that hasn't 784 pixels, something that is
+        UserError: when the file can't be opened or is empty; for a row that hasn't 784 pixels, something that is
             no number, a pixel outside 0 … 255 or a label outside 0 … 9, naming the line and the value.
     """
     try:
@@ -55,9 +56,9 @@ def read_csv(path: Path) -> Examples:
             first = file.readline()
             header = _is_header(first)
             if not any(line.strip("\n") for line in chain([] if header else [first], file)):
-                raise ValueError(f"{path} holds no examples")
+                raise UserError(f"{path} holds no examples")
     except OSError as error:
-        raise ValueError(f"{path} can't be read: {error.strerror}") from error
+        raise UserError(f"{path} can't be read: {error.strerror}") from error
     try:
         # Not as uint8: NumPy 2.0 then reads 256 and nan as 0 and 2.7 as 2, with only a warning.
         numbers = np.loadtxt(
@@ -94,7 +95,7 @@ def _complain(path: Path, header: bool, otherwise: str) -> NoReturn:
             if (number == 1 and header) or fields == [""]:
                 continue
             if len(fields) != PIXELS + 1:
-                raise ValueError(
+                raise UserError(
                     f"{path}, line {number}: there are {len(fields) - 1} pixels after the label, "
                     f"and there must be {PIXELS}"
                 )
@@ -104,8 +105,8 @@ def _complain(path: Path, header: bool, otherwise: str) -> NoReturn:
                 most = 255 if column else IMAGE_CLASSES - 1
                 if not (_is_number(field) and 0 <= float(field) <= most and float(field).is_integer()):
                     what = f"pixel {column}" if column else "the label"
-                    raise ValueError(
+                    raise UserError(
                         f"{path}, line {number}: {what} is {field[:40]!r}, and must be a whole number "
                         f"from 0 to {most}"
                     )
-    raise ValueError(f"{path} can't be read as comma-separated numbers: {otherwise}")
+    raise UserError(f"{path} can't be read as comma-separated numbers: {otherwise}")

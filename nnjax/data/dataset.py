@@ -7,6 +7,7 @@ from jaxtyping import Float, Integer, UInt8
 
 from nnjax.config import DataConfig
 from nnjax.types import Examples
+from nnjax.validation import UserError
 
 IMAGE_CLASSES = 10
 """Classes of mnist and of the sets made in its likeness."""
@@ -19,7 +20,7 @@ class Dataset:
     A training step divides ``x`` by ``scale``, so inputs of images lie in [0, 1].
 
     Raises:
-        ValueError: when a split is empty, its shapes disagree, a label is not one of 0 … C−1 or an input is not
+        UserError: when a split is empty, its shapes disagree, a label is not one of 0 … C−1 or an input is not
             finite.
     """
 
@@ -44,9 +45,9 @@ class Dataset:
 
     def __post_init__(self) -> None:
         if self.classes < 1:
-            raise ValueError(f"{self.name} has {self.classes} classes, and must have at least 1")
+            raise UserError(f"{self.name} has {self.classes} classes, and must have at least 1")
         if not 0 < self.scale < np.inf:
-            raise ValueError(f"the scale of {self.name} is {self.scale}, and must be positive and finite")
+            raise UserError(f"the scale of {self.name} is {self.scale}, and must be positive and finite")
         splits = ("train", "valid", "test")
         for split in splits:
             object.__setattr__(self, split, Examples(*map(np.asarray, getattr(self, split))))
@@ -55,7 +56,7 @@ class Dataset:
             where = f"the {split} split of {self.name}"
             _check_shapes(x, y, where)
             if x.shape[1] != self.inputs:
-                raise ValueError(f"{where} has {x.shape[1]} inputs, and the train split has {self.inputs}")
+                raise UserError(f"{where} has {x.shape[1]} inputs, and the train split has {self.inputs}")
             check_labels(y, self.classes, where)
             _check_inputs(x, where)
             object.__setattr__(self, split, Examples(x, y.astype(np.int32, copy=False)))
@@ -75,12 +76,12 @@ def split_train(examples: Examples, valid_fraction: float, seed: int | None) -> 
         seed: shuffle the examples with this seed first; None leaves their order alone.
 
     Raises:
-        ValueError: when one of the parts would be empty.
+        UserError: when one of the parts would be empty.
     """
     count = len(examples.y)
     cut = count - round(count * valid_fraction)
     if not 0 < cut < count:
-        raise ValueError(
+        raise UserError(
             f"data.valid_fraction is {valid_fraction}, which splits {count} training examples into {cut} "
             f"that train and {count - cut} that validate, and neither may be empty"
         )
@@ -96,11 +97,11 @@ def check_labels(labels: Integer[np.ndarray, " N"], classes: int, where: str) ->
     """Refuse labels outside 0 … C−1.
 
     Raises:
-        ValueError: naming the first such label and its place.
+        UserError: naming the first such label and its place.
     """
     wrong = np.flatnonzero((labels < 0) | (labels >= classes))
     if wrong.size:
-        raise ValueError(
+        raise UserError(
             f"{where} holds the label {labels[wrong[0]]} at example {wrong[0]} (counted from 0), "
             f"and labels must be 0 to {classes - 1}"
         )
@@ -108,17 +109,17 @@ def check_labels(labels: Integer[np.ndarray, " N"], classes: int, where: str) ->
 
 def _check_shapes(x: np.ndarray, y: np.ndarray, where: str) -> None:
     if x.ndim != 2 or y.ndim != 1:
-        raise ValueError(
+        raise UserError(
             f"{where} has inputs of shape {x.shape} and labels of shape {y.shape}, and they must be [N, D] and [N]"
         )
     if len(x) != len(y):
-        raise ValueError(f"{where} has {len(x)} inputs and {len(y)} labels, and must have as many of both")
+        raise UserError(f"{where} has {len(x)} inputs and {len(y)} labels, and must have as many of both")
     if x.size == 0:
-        raise ValueError(f"{where} is empty: its inputs have the shape {x.shape}")
+        raise UserError(f"{where} is empty: its inputs have the shape {x.shape}")
     if x.dtype != np.uint8 and x.dtype.kind != "f":
-        raise ValueError(f"{where} has inputs of type {x.dtype}, and they must be uint8 or floating point")
+        raise UserError(f"{where} has inputs of type {x.dtype}, and they must be uint8 or floating point")
     if y.dtype.kind not in "iu":
-        raise ValueError(f"{where} has labels of type {y.dtype}, and they must be whole numbers")
+        raise UserError(f"{where} has labels of type {y.dtype}, and they must be whole numbers")
 
 
 def _check_inputs(x: UInt8[np.ndarray, "N D"] | Float[np.ndarray, "N D"], where: str) -> None:
@@ -127,7 +128,7 @@ def _check_inputs(x: UInt8[np.ndarray, "N D"] | Float[np.ndarray, "N D"], where:
     wrong = np.argwhere(~np.isfinite(x))
     if wrong.size:
         example, place = wrong[0]
-        raise ValueError(
+        raise UserError(
             f"{where} holds {x[example, place]} at example {example}, input {place} (counted from 0), "
             "and inputs must be finite"
         )

@@ -17,6 +17,7 @@ from jaxtyping import UInt8
 
 from nnjax.data.dataset import IMAGE_CLASSES, check_labels
 from nnjax.types import Examples
+from nnjax.validation import UserError
 
 FILES = (
     "train-images-idx3-ubyte",
@@ -46,7 +47,7 @@ def read(name: str, files: Sequence[Path]) -> tuple[Examples, Examples]:
     """The training and the test set from the four files that ``find`` found.
 
     Raises:
-        ValueError: for a damaged file, images and labels that disagree in number, or a label out of range.
+        UserError: for a damaged file, images and labels that disagree in number, or a label out of range.
     """
     del name
     train_images, train_labels, test_images, test_labels = files
@@ -57,26 +58,26 @@ def read_idx(path: Path) -> UInt8[np.ndarray, "..."]:
     """The array of bytes in one IDX file, unpacked first if its name ends in .gz.
 
     Raises:
-        ValueError: when the file can't be opened, isn't gzip, isn't IDX of bytes, or is too short or too long.
+        UserError: when the file can't be opened, isn't gzip, isn't IDX of bytes, or is too short or too long.
     """
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise ValueError(f"{path} can't be read: {error.strerror}") from error
+        raise UserError(f"{path} can't be read: {error.strerror}") from error
     if path.suffix == ".gz":
         data = _unpack(path, data)
     if len(data) < 4 or data[:3] != b"\0\0\x08":
-        raise ValueError(
+        raise UserError(
             f"{path} begins with the bytes {data[:4].hex(' ') or '(none)'}, and an IDX file of bytes begins with "
             "00 00 08 and the number of dimensions"
         )
     header = 4 + 4 * data[3]
     if len(data) < header:
-        raise ValueError(f"{path} holds {len(data)} bytes of IDX, and its header alone must be {header}")
+        raise UserError(f"{path} holds {len(data)} bytes of IDX, and its header alone must be {header}")
     shape = struct.unpack(f">{data[3]}I", data[4:header])
     expected = header + math.prod(shape)
     if len(data) != expected:
-        raise ValueError(
+        raise UserError(
             f"{path} holds {len(data)} bytes of IDX, and must hold {expected}: a header of {header} and "
             f"{' × '.join(map(str, shape))} values"
         )
@@ -86,24 +87,24 @@ def read_idx(path: Path) -> UInt8[np.ndarray, "..."]:
 
 def _unpack(path: Path, data: bytes) -> bytes:
     if data[:2] != b"\x1f\x8b":
-        raise ValueError(
+        raise UserError(
             f"{path} begins with the bytes {data[:2].hex(' ') or '(none)'}, and a gzip file begins with 1f 8b"
         )
     try:
         return gzip.decompress(data)
     except EOFError as error:
-        raise ValueError(f"{path} is a gzip file cut short: more must follow its {len(data)} bytes") from error
+        raise UserError(f"{path} is a gzip file cut short: more must follow its {len(data)} bytes") from error
     except (OSError, zlib.error) as error:
-        raise ValueError(f"{path} is a damaged gzip file ({error})") from error
+        raise UserError(f"{path} is a damaged gzip file ({error})") from error
 
 
 def _read_pair(images_path: Path, labels_path: Path) -> Examples:
     images, labels = read_idx(images_path), read_idx(labels_path)
     for path, array, dimensions in ((images_path, images, 3), (labels_path, labels, 1)):
         if array.ndim != dimensions:
-            raise ValueError(f"{path} has {array.ndim} dimensions, and must have {dimensions}")
+            raise UserError(f"{path} has {array.ndim} dimensions, and must have {dimensions}")
     if len(images) != len(labels):
-        raise ValueError(
+        raise UserError(
             f"{images_path} holds {len(images)} images and {labels_path} {len(labels)} labels, "
             "and there must be as many of both"
         )

@@ -10,6 +10,7 @@ from nnjax.config import DataConfig, DataName, DataSource
 from nnjax.data import cache, csv, digits, idx, tfds
 from nnjax.data.dataset import IMAGE_CLASSES, Dataset, split_train
 from nnjax.types import Examples
+from nnjax.validation import UserError
 
 
 class Route(NamedTuple):
@@ -50,7 +51,7 @@ def load_data(
         files, whatever the source, and are kept in the cache folder after they were first read.
 
     Raises:
-        ValueError: in one sentence, for an unknown name, a folder or file that is missing, or damaged data.
+        UserError: in one sentence, for an unknown name, a folder or file that is missing, or damaged data.
     """
     folder = os.fspath(dir) if isinstance(dir, os.PathLike) else dir
     # The configuration refuses what can't be right, so that there is one source of the words and ranges.
@@ -66,7 +67,7 @@ def load_data(
         cached = entry.load()
         train, test = cached or ROUTES[source].read(name, files)
     except OSError as error:
-        raise ValueError(f"{error.filename or folder} can't be read: {error.strerror or error}") from error
+        raise UserError(f"{error.filename or folder} can't be read: {error.strerror or error}") from error
     parts = split_train(train, valid_fraction, split_seed)
     data = Dataset(name, *parts, test, classes=IMAGE_CLASSES, scale=255.0, config=config)
     if cached is None:
@@ -78,12 +79,12 @@ def load_data(
 def _find(name: str, dir: str | None, source: str) -> tuple[str, list[Path]]:
     """The source to read, and its files."""
     if dir is None:
-        raise ValueError(f"data.dir is not set, and {name} is read from a folder that holds its files")
+        raise UserError(f"data.dir is not set, and {name} is read from a folder that holds its files")
     folder = Path(dir)
     with contextlib.suppress(RuntimeError):  # ~ of a user without a home: no such folder
         folder = folder.expanduser()
     if not folder.is_dir():
-        raise ValueError(f"data.dir is {dir!r}, and there is no such folder")
+        raise UserError(f"data.dir is {dir!r}, and there is no such folder")
     lacking = {}
     begun = []
     for kind in ROUTES if source == "auto" else [source]:
@@ -94,4 +95,4 @@ def _find(name: str, dir: str | None, source: str) -> tuple[str, list[Path]]:
         begun += [kind] if files else []
     # Where some files of a kind are there, that is the kind that was meant.
     lists = lacking[begun[0]] if begun else " or ".join(lacking.values())
-    raise ValueError(f"{folder} doesn't hold {name}: it lacks {lists}")
+    raise UserError(f"{folder} doesn't hold {name}: it lacks {lists}")

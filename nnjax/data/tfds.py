@@ -24,6 +24,7 @@ from nnjax.data import cache
 from nnjax.data.dataset import IMAGE_CLASSES, check_labels
 from nnjax.data.idx import FILES, read_idx
 from nnjax.types import Examples
+from nnjax.validation import UserError
 
 NAMES = ("mnist", "fashion_mnist", "kmnist")
 INFO = "dataset_info.json"
@@ -55,7 +56,7 @@ def read(name: str, files: Sequence[Path]) -> tuple[Examples, Examples]:
     Original files are prepared first, in the cache folder.
 
     Raises:
-        ValueError: when TFDS isn't installed, a checksum is wrong, or the prepared files are damaged or not in a
+        UserError: when TFDS isn't installed, a checksum is wrong, or the prepared files are damaged or not in a
             format that is read without TensorFlow.
     """
     if files[0].name == INFO:
@@ -86,7 +87,7 @@ def prepare(name: str, raw_dir: str | os.PathLike[str], data_dir: str | os.PathL
         The folder of the prepared version, ``data_dir/name/3.0.1``.
 
     Raises:
-        ValueError: when TFDS isn't installed, a file is missing or has another checksum, or the folder can't be
+        UserError: when TFDS isn't installed, a file is missing or has another checksum, or the folder can't be
             written.
     """
     choice("name", name, NAMES)
@@ -96,7 +97,7 @@ def prepare(name: str, raw_dir: str | os.PathLike[str], data_dir: str | os.PathL
         _check_sums(builder, [raw / file for file in RAW])
         return _prepare(builder, raw, Path(data_dir).expanduser())
     except Exception as error:  # what TFDS raises isn't documented
-        raise ValueError(f"{name} can't be prepared in {data_dir}: {_first_line(error)}") from error
+        raise UserError(f"{name} can't be prepared in {data_dir}: {_first_line(error)}") from error
 
 
 def _tfds() -> Any:
@@ -104,7 +105,7 @@ def _tfds() -> Any:
         import importlib_resources  # noqa: F401 (TFDS needs it later, and doesn't declare it)
         import tensorflow_datasets
     except ImportError as error:
-        raise ValueError(
+        raise UserError(
             f"TensorFlow Datasets can't be imported ({error}), and the source tfds needs it: "
             "pip install 'nnjax[tfds]'"
         ) from error
@@ -145,10 +146,10 @@ def _check_sums(builder: Any, files: Sequence[Path]) -> None:
     for path in files:
         expected = builder.url_infos[builder.URL + path.name].checksum
         if not path.is_file():
-            raise ValueError(f"{path} is missing, and {builder.name} is prepared from its four original files")
+            raise UserError(f"{path} is missing, and {builder.name} is prepared from its four original files")
         found = hashlib.sha256(path.read_bytes()).hexdigest()
         if found != expected:
-            raise ValueError(
+            raise UserError(
                 f"{path} has the sha256 checksum {found}, and TensorFlow Datasets expects {expected}: "
                 f"it is not the original file of {builder.name}"
             )
@@ -184,12 +185,12 @@ def _read_prepared(folder: Path) -> tuple[Examples, Examples]:
         }
         train, test = (_decode(split, source, builder.info) for split, source in splits.items())
     except NotImplementedError as error:
-        raise ValueError(
+        raise UserError(
             f"{folder} holds records that only TensorFlow reads: prepare the data set in the array_record format, "
             "for instance with nnjax.data.prepare"
         ) from error
     except Exception as error:  # what TFDS and the reader of records raise isn't documented
-        raise ValueError(f"{folder} can't be read as a data set prepared by TFDS: {_first_line(error)}") from error
+        raise UserError(f"{folder} can't be read as a data set prepared by TFDS: {_first_line(error)}") from error
     for split, examples in (("train", train), ("test", test)):
         check_labels(examples.y, IMAGE_CLASSES, f"the {split} split in {folder}")
     return train, test

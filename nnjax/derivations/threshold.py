@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linprog
 
 from nnjax.types import Scalar
+from nnjax.validation import UserError
 
 Table: TypeAlias = Sequence[int] | NDArray[Any]
 Integers = NDArray[np.int64]
@@ -55,7 +56,7 @@ def truth_table(f: Callable[..., object], n: int) -> tuple[int, ...]:
     """The truth table of ``f(x1, …, xn)``, whose inputs are 0 or 1.
 
     Raises:
-        ValueError: for a negative n.
+        UserError: for a negative n.
     """
     return tuple(int(bool(f(*row))) for row in inputs(n).tolist())
 
@@ -64,10 +65,10 @@ def inputs(n: int) -> Integers:
     """All inputs of a Boolean function, ``[2ⁿ, n]``, in the order of the truth table.
 
     Raises:
-        ValueError: for a negative n.
+        UserError: for a negative n.
     """
     if n < 0:
-        raise ValueError(f"n is {n}, and a function can't have fewer than 0 inputs")
+        raise UserError(f"n is {n}, and a function can't have fewer than 0 inputs")
     rows = list(itertools.product((0, 1), repeat=n))
     return np.array(rows, np.int64).reshape(2**n, n)
 
@@ -91,7 +92,7 @@ def separate(table: Table) -> Decision:
         table: 0 or 1 (or truth values) for each of the 2ⁿ rows.
 
     Raises:
-        ValueError: for a table whose length isn't a power of two, or with other entries.
+        UserError: for a table whose length isn't a power of two, or with other entries.
         ArithmeticError: where rounding kept both programs from an answer that can be verified.
 
     Source: Farkas (1902), Theorie der einfachen Ungleichungen, Journal für die reine und angewandte Mathematik
@@ -112,7 +113,7 @@ def holds(decision: Decision, table: Table) -> bool:
     """Whether the weights compute the function, or the certificate proves that none do, in exact integers.
 
     Raises:
-        ValueError: for a table that isn't one.
+        UserError: for a table that isn't one.
     """
     values = _check_table(table)
     rows = _rows(values)
@@ -125,10 +126,10 @@ def explain(decision: Decision, table: Table) -> str:
     """The decision in words: the neuron with what it computes row by row, or the inequalities that clash.
 
     Raises:
-        ValueError: for a decision that isn't right for this table.
+        UserError: for a decision that isn't right for this table.
     """
     if not holds(decision, table):
-        raise ValueError(f"{decision} is not right for the table {list(_check_table(table))}")
+        raise UserError(f"{decision} is not right for the table {list(_check_table(table))}")
     values = _check_table(table)
     if isinstance(decision, Weights):
         return _neuron_in_words(decision, values, _rows(values))
@@ -149,10 +150,10 @@ def decide_all(n: int) -> list[Decision]:
     these maps are affine.
 
     Raises:
-        ValueError: for n above 4 (there are 2³² functions of 5 inputs) or below 0.
+        UserError: for n above 4 (there are 2³² functions of 5 inputs) or below 0.
     """
     if not 0 <= n <= 4:
-        raise ValueError(f"n is {n}, and must be at least 0 and at most 4: there are 2^(2^n) functions")
+        raise UserError(f"n is {n}, and must be at least 0 and at most 4: there are 2^(2^n) functions")
     points = inputs(n)
     count = len(points)
     digits = 2 ** np.arange(count)[::-1]
@@ -189,9 +190,9 @@ def _moved(decision: Decision, p: Sequence[int], mask: Integers, source: Integer
 def _check_table(table: Table) -> Integers:
     values = np.asarray(table)
     if values.ndim != 1 or len(values).bit_count() != 1:
-        raise ValueError(f"the table has shape {values.shape}, and must be a list of 1, 2, 4, 8, … values")
+        raise UserError(f"the table has shape {values.shape}, and must be a list of 1, 2, 4, 8, … values")
     if values.dtype.kind not in "biuf" or not np.all((values == 0) | (values == 1)):
-        raise ValueError(f"the table is {values.tolist()}, and must hold nothing but 0 and 1")
+        raise UserError(f"the table is {values.tolist()}, and must hold nothing but 0 and 1")
     return values.astype(np.int64)
 
 

@@ -17,7 +17,7 @@ from nnjax.engine.layout import Grid
 from nnjax.nn.models import param_shapes
 from nnjax.training.structure import Structure
 from nnjax.types import Params
-from nnjax.validation import check_count
+from nnjax.validation import UserError, check_count
 
 
 class Run(NamedTuple):
@@ -131,26 +131,26 @@ def plan(
     """The settings, runs and groups of a sweep, without running any; takes what `sweep` takes.
 
     Raises:
-        ValueError: for axes or values that can't be, or a batch larger than the training data.
+        UserError: for axes or values that can't be, or a batch larger than the training data.
     """
     if not isinstance(config, Config):
-        raise ValueError(f"the configuration is {_kind(config)}, and must be a nnjax.Config")
+        raise UserError(f"the configuration is {_kind(config)}, and must be a nnjax.Config")
     if together is not None:
         check_count("together", together)
     if data is not None and not isinstance(data, Dataset):
-        raise ValueError(f"data is {_kind(data)}, and must be a nnjax.Dataset, as nnjax.load_data returns it")
+        raise UserError(f"data is {_kind(data)}, and must be a nnjax.Dataset, as nnjax.load_data returns it")
     if seeds is not None:
         seeds = tuple(seeds) if isinstance(seeds, Iterable) else seeds
         config = dataclasses.replace(config, seeds=seeds)
     parsed = parse_axes(axes)
     if data is not None and any(field.startswith("data.") for axis in parsed for field in axis.fields):
-        raise ValueError("data.… is an axis of the sweep, and data is given as well: leave out one of them")
+        raise UserError("data.… is an axis of the sweep, and data is given as well: leave out one of them")
     if data is not None and data.config is not None:
         config = dataclasses.replace(config, data=data.config)
     settings = expand(config, parsed)
     crossed = {None not in (setting.init_seed, setting.data_seed) for setting in settings}
     if len(crossed) > 1:
-        raise ValueError(
+        raise UserError(
             "some settings fix both init_seed and data_seed, so that their runs would all be the same, and others "
             "don't: fix both in all settings or in none"
         )
@@ -181,7 +181,7 @@ def _group(runs: Sequence[Run], data: Dataset | None) -> list[Group]:
             loaded[source] = load_data(**dataclasses.asdict(source))
         dataset = data or loaded[source]
         if run.config.batch_size > len(dataset.train.y):
-            raise ValueError(
+            raise UserError(
                 f"batch_size is {run.config.batch_size}, and must be at most {len(dataset.train.y)}, "
                 f"the examples that {dataset.name} trains on"
             )

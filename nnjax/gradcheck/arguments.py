@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from nnjax.gradcheck.functions import Function, name_of, parameters
+from nnjax.validation import UserError
 
 KINDS = {
     "real": "any numbers (the default)",
@@ -48,7 +49,7 @@ def parse_shapes(shapes: Shapes) -> dict[str, Argument]:
     """The arguments by name.
 
     Raises:
-        ValueError: for what is not a shape, a size below 1, too many entries, an unknown word after the colon, or
+        UserError: for what is not a shape, a size below 1, too many entries, an unknown word after the colon, or
             a name twice.
     """
     parsed: dict[str, Argument] = {}
@@ -57,9 +58,9 @@ def parse_shapes(shapes: Shapes) -> dict[str, Argument]:
     for text in [shapes] if isinstance(shapes, str) else shapes:
         name, equals, value = text.partition("=")
         if not equals or not name.strip().isidentifier():
-            raise ValueError(f"the shape {text!r} must be a name and sizes, such as z=5, w=3,4 or b= for a scalar")
+            raise UserError(f"the shape {text!r} must be a name and sizes, such as z=5, w=3,4 or b= for a scalar")
         if name.strip() in parsed:
-            raise ValueError(f"the shape of {name.strip()} is given twice")
+            raise UserError(f"the shape of {name.strip()} is given twice")
         parsed[name.strip()] = _parse_value(name.strip(), value)
     return parsed
 
@@ -71,17 +72,17 @@ def _parse_value(name: str, value: str | int | Sequence[int] | Argument) -> Argu
         value = ",".join(map(str, [value] if isinstance(value, int) else value))
     match = re.fullmatch(r"\s*((?:\d+\s*(?:,\s*\d+\s*)*)?),?\s*(?::\s*([a-z]+)(\d*))?\s*", value)
     if not match:
-        raise ValueError(f"the shape {name}={value} must list whole numbers, such as {name}=5 or {name}=3,4")
+        raise UserError(f"the shape {name}={value} must list whole numbers, such as {name}=5 or {name}=3,4")
     sizes = tuple(int(size) for size in match[1].split(",")) if match[1] else ()
     kind, classes = match[2] or "real", int(match[3] or 0)
     if 0 in sizes:
-        raise ValueError(f"the shape {name}={value} has a size of 0, and sizes must be at least 1")
+        raise UserError(f"the shape {name}={value} has a size of 0, and sizes must be at least 1")
     if (entries := math.prod(sizes)) > LARGEST:
-        raise ValueError(f"the shape {name}={value} has {entries:,} entries, and must have {LARGEST:,} at most")
+        raise UserError(f"the shape {name}={value} has {entries:,} entries, and must have {LARGEST:,} at most")
     if kind not in KINDS or (kind == "labels") != (classes > 0):
-        raise ValueError(f"the shape {name}={value} says {match[2]}{match[3]}, and may say {', '.join(KINDS)}10")
+        raise UserError(f"the shape {name}={value} says {match[2]}{match[3]}, and may say {', '.join(KINDS)}10")
     if kind in ("distribution", "onehot") and not sizes:
-        raise ValueError(f"the shape {name}={value} is a scalar, and a {kind} needs a last axis")
+        raise UserError(f"the shape {name}={value} is a scalar, and a {kind} needs a last axis")
     return Argument(sizes, kind, classes)
 
 
@@ -120,21 +121,21 @@ def differentiated(of: Function, arguments: Arguments, wrt: str | Sequence[str] 
     """The arguments that the derivative is in: those named, or the first.
 
     Raises:
-        ValueError: for a function without arguments, a name that it doesn't have, or one that holds labels.
+        UserError: for a function without arguments, a name that it doesn't have, or one that holds labels.
     """
     names, _ = parameters(of)
     if wrt is None:
         if not names:
-            raise ValueError(f"{name_of(of)} takes no argument, and a derivative is in one")
+            raise UserError(f"{name_of(of)} takes no argument, and a derivative is in one")
         wrt = names[0]
     chosen = [wrt] if isinstance(wrt, str) else list(wrt)
     for name in chosen:
         if name not in names:
-            raise ValueError(
+            raise UserError(
                 f"{name_of(of)} has no argument {name!r} to differentiate in; it has {', '.join(names)}"
             )
         if name in arguments and arguments[name].kind == "labels":
-            raise ValueError(f"{name} holds labels, and a derivative is in real numbers")
+            raise UserError(f"{name} holds labels, and a derivative is in real numbers")
     return chosen
 
 
@@ -142,27 +143,27 @@ def vector_argument(hand: Function, of: Function, wrt: Sequence[str], arguments:
     """The name of the argument that takes the vector of a product, or "".
 
     Raises:
-        ValueError: for an argument without a shape, or a shape without an argument.
+        UserError: for an argument without a shape, or a shape without an argument.
     """
     all_of, needed_of = parameters(of)
     all_hand, needed_hand = parameters(hand)
     for name in {*needed_of, *wrt} - set(arguments):
-        raise ValueError(f"{name_of(of)} needs the argument {name!r}: give its shape, such as {name}=5")
+        raise UserError(f"{name_of(of)} needs the argument {name!r}: give its shape, such as {name}=5")
     for name in set(arguments) - set(all_of) - set(all_hand):
-        raise ValueError(
+        raise UserError(
             f"neither function has the argument {name!r} of the shapes; {name_of(of)} has {', '.join(all_of)}"
         )
     missing = [name for name in needed_hand if name not in arguments]
     if form in ("jvp", "vjp"):
         if len(wrt) > 1:
-            raise ValueError("a product with a vector is checked in one argument at a time")
+            raise UserError("a product with a vector is checked in one argument at a time")
         if len(missing) != 1:
-            raise ValueError(
+            raise UserError(
                 f"{name_of(hand)} must take one argument more than {name_of(of)}, the vector of the product"
             )
         return missing[0]
     if missing:
-        raise ValueError(
+        raise UserError(
             f"{name_of(hand)} needs the argument {missing[0]!r}, which has no shape: give one, such as "
             f"{missing[0]}=5, or call it as {name_of(of)} does ({', '.join(all_of)})"
         )

@@ -13,6 +13,7 @@ from jax.flatten_util import ravel_pytree
 
 from nnjax.gradcheck.arguments import LARGEST
 from nnjax.gradcheck.functions import Function, call, describe, first_line, name_of
+from nnjax.validation import UserError
 
 Array: TypeAlias = np.ndarray[Any, Any]
 Arrays: TypeAlias = dict[str, Array]
@@ -75,7 +76,7 @@ class Truth:
         """The shape and dtype of the function's output.
 
         Raises:
-            ValueError: when the function raises or can't be traced, its output is not one float64 array, or its
+            UserError: when the function raises or can't be traced, its output is not one float64 array, or its
                 Jacobian is too large.
         """
         shapes = tuple(np.shape(value) for value in values.values())
@@ -87,21 +88,21 @@ class Truth:
         try:
             out = jax.eval_shape(lambda values: call(self.of, values), values)
         except jax.errors.ConcretizationTypeError as error:
-            raise ValueError(
+            raise UserError(
                 f"{name_of(self.of)} can't be traced by JAX, which happens when Python branches on the value "
                 f"of an array (use jnp.where): {first_line(error)}"
             ) from None
         except (Exception, SystemExit) as error:
-            raise ValueError(f"{name_of(self.of)} raises {describe(error)}") from None
+            raise UserError(f"{name_of(self.of)} raises {describe(error)}") from None
         if not isinstance(out, jax.ShapeDtypeStruct):
-            raise ValueError(f"{name_of(self.of)} returns a {type(out).__name__}, and must return one array")
+            raise UserError(f"{name_of(self.of)} returns a {type(out).__name__}, and must return one array")
         if out.dtype != jnp.float64:
-            raise ValueError(
+            raise UserError(
                 f"{name_of(self.of)} returns {out.dtype} for float64 arguments, and must return float64: "
                 "something in it fixes the dtype"
             )
         if (entries := math.prod(out.shape) * sum(values[name].size for name in self.wrt)) > LARGEST:
-            raise ValueError(
+            raise UserError(
                 f"the Jacobian of {name_of(self.of)} would have {entries:,} entries, and must have {LARGEST:,} at "
                 "most: give smaller shapes"
             )
@@ -113,7 +114,7 @@ class Truth:
         NaN where the function itself isn't finite: an extension of its derivative is not meant there.
 
         Raises:
-            ValueError: when autodiff raises.
+            UserError: when autodiff raises.
         """
         try:
             value, jacobians = self._jacobians(values)
@@ -123,7 +124,7 @@ class Truth:
                 for name, jacobian in jacobians.items()
             }
         except Exception as error:
-            raise ValueError(f"autodiff of {name_of(self.of)} raises {describe(error)}") from None
+            raise UserError(f"autodiff of {name_of(self.of)} raises {describe(error)}") from None
 
     def magnitude(self, values: Arrays) -> float:
         """The largest entry of the function's output."""

@@ -39,6 +39,7 @@ from nnjax.gradcheck.hand import Hand
 from nnjax.gradcheck.hypotheses import Diagnosis
 from nnjax.gradcheck.points import Point, Values, points
 from nnjax.gradcheck.report import Report, describe_place, describe_sizes
+from nnjax.validation import UserError
 
 OWN_RULE = "has a derivative of its own (custom_jvp, custom_vjp), or a stop_gradient"
 AUTODIFF_TOLERANCE = 1e-10
@@ -71,7 +72,7 @@ def check(
         points: how many random points at each size.
 
     Raises:
-        ValueError: when a function raises, returns another dtype than float64, needs an argument without a shape,
+        UserError: when a function raises, returns another dtype than float64, needs an argument without a shape,
             has none of a given name, or can't be differentiated; when a shape is malformed.
     """
     with double_precision():
@@ -93,7 +94,7 @@ class Check:
         points: int = 3,
     ) -> None:
         if form not in FORMS:
-            raise ValueError(f"the form is {form!r}, and must be one of {', '.join(FORMS)}")
+            raise UserError(f"the form is {form!r}, and must be one of {', '.join(FORMS)}")
         self.truth, self.arguments, self.form = truth, arguments, form
         self.seed, self.count = seed, points
         self.notes: list[str] = []
@@ -118,7 +119,7 @@ class Check:
             cases += found
             tried.append({name: argument.sizes for name, argument in resize(self.arguments, sizes).items()})
         if not cases:
-            raise ValueError(
+            raise UserError(
                 f"the derivative of {name_of(self.truth.of)} is not finite at any of the points tried: say what "
                 "its arguments hold, as in x=5:positive"
             )

@@ -1,7 +1,7 @@
 """What `nnjax check` does: all formulas of nnjax, or a user's own by the names of its functions.
 
 Nothing here reads a command line. Each function prints and returns the exit code, 0 when all is right and 1 for a
-wrong formula; what a user did wrong is a ValueError with one sentence.
+wrong formula; what a user did wrong is a UserError with one sentence.
 """
 
 import math
@@ -31,7 +31,7 @@ def run_check(
     """Check a user's formula and print the report; arguments as in `nnjax.gradcheck.check`, functions by name.
 
     Raises:
-        ValueError: see `nnjax.gradcheck.functions.load` and `nnjax.gradcheck.check`.
+        UserError: see `nnjax.gradcheck.functions.load` and `nnjax.gradcheck.check`.
     """
     report = check(load(hand), of=load(of), shapes=shapes, wrt=wrt, form=form)
     show(str(report))

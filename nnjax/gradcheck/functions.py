@@ -12,6 +12,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeAlias
 
+from nnjax.validation import UserError
+
 Function: TypeAlias = Callable[..., Any]
 
 
@@ -21,21 +23,21 @@ def load(name: str) -> Function:
     Modules are looked for in the working directory first.
 
     Raises:
-        ValueError: when there is no such module, file or function, or importing it fails.
+        UserError: when there is no such module, file or function, or importing it fails.
     """
     module_name, colon, function_name = name.rpartition(":")
     if not colon or not module_name or not function_name:
-        raise ValueError(f"{name!r} must be module:function, such as my_formulas:softmax_jacobian")
+        raise UserError(f"{name!r} must be module:function, such as my_formulas:softmax_jacobian")
     module = _file(module_name) if module_name.endswith(".py") else _module(module_name)
     function: Any = module
     for part in function_name.split("."):
         if not hasattr(function, part):
             known = sorted(n for n, value in vars(module).items() if callable(value) and not n.startswith("_"))
             near = _nearest(function_name, known) or f"; it has {', '.join(known) or 'none'}"
-            raise ValueError(f"{module_name} has no function {function_name!r}{near}")
+            raise UserError(f"{module_name} has no function {function_name!r}{near}")
         function = getattr(function, part)
     if not callable(function):
-        raise ValueError(f"{name} is a value of type {type(function).__name__}, and must be a function")
+        raise UserError(f"{name} is a value of type {type(function).__name__}, and must be a function")
     return function
 
 
@@ -48,10 +50,10 @@ def _module(name: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name and (name == error.name or name.startswith(error.name + ".")):
             near = _nearest(name, [module.name for module in pkgutil.iter_modules([here])])
-            raise ValueError(f"there is no module {name!r}, in this folder or installed{near}") from None
-        raise ValueError(f"importing {name} raises {describe(error)}") from None
+            raise UserError(f"there is no module {name!r}, in this folder or installed{near}") from None
+        raise UserError(f"importing {name} raises {describe(error)}") from None
     except (Exception, SystemExit) as error:
-        raise ValueError(f"importing {name} raises {describe(error)}") from None
+        raise UserError(f"importing {name} raises {describe(error)}") from None
 
 
 def _file(name: str) -> ModuleType:
@@ -60,7 +62,7 @@ def _file(name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"{path.stem} in {folder}", path)
     if not path.is_file() or spec is None or spec.loader is None:
         near = _nearest(path.name, [file.name for file in path.parent.glob("*.py")])
-        raise ValueError(f"there is no file {name}{near}")
+        raise UserError(f"there is no file {name}{near}")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses look their module up there
     if folder not in sys.path:
@@ -68,7 +70,7 @@ def _file(name: str) -> ModuleType:
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
-        raise ValueError(f"importing {name} raises {describe(error)}") from None
+        raise UserError(f"importing {name} raises {describe(error)}") from None
     return module
 
 
@@ -81,12 +83,12 @@ def parameters(function: Function) -> tuple[list[str], list[str]]:
     """The names of a function's arguments, and those of them that have no default.
 
     Raises:
-        ValueError: for a function that doesn't tell.
+        UserError: for a function that doesn't tell.
     """
     try:
         found = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
-        raise ValueError(f"{name_of(function)} doesn't say what its arguments are called") from None
+        raise UserError(f"{name_of(function)} doesn't say what its arguments are called") from None
     named = [p for p in found if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     return [p.name for p in named], [p.name for p in named if p.default is p.empty]
 

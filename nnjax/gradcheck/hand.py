@@ -9,6 +9,7 @@ import numpy as np
 
 from nnjax.gradcheck.autodiff import Array, Arrays, fast_compile
 from nnjax.gradcheck.functions import Function, call, describe, name_of
+from nnjax.validation import UserError
 
 
 class Hand:
@@ -31,20 +32,20 @@ class Hand:
         """What the formula gives, by the argument's name.
 
         Raises:
-            ValueError: when it raises, or returns something else than float64 arrays for those arguments.
+            UserError: when it raises, or returns something else than float64 arrays for those arguments.
         """
         if vector is not None:
             values = {**values, self.vector: vector}
         raw, wrt, name = self._call(values), self.wrt, name_of(self.function)
         if isinstance(raw, Mapping):
             if set(raw) != set(wrt):
-                raise ValueError(f"{name} returns {', '.join(map(str, raw))}, and must return {', '.join(wrt)}")
+                raise UserError(f"{name} returns {', '.join(map(str, raw))}, and must return {', '.join(wrt)}")
         elif len(wrt) > 1 and isinstance(raw, tuple | list) and len(raw) == len(wrt):
             raw = dict(zip(wrt, raw, strict=True))
         elif len(wrt) == 1:
             raw = {wrt[0]: raw}
         else:
-            raise ValueError(f"{name} returns {_count(raw)}, and must return {len(wrt)}, for {', '.join(wrt)}")
+            raise UserError(f"{name} returns {_count(raw)}, and must return {len(wrt)}, for {', '.join(wrt)}")
         return {argument: self._as_array(raw[argument]) for argument in wrt}
 
     def program(self, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -65,18 +66,18 @@ class Hand:
         try:
             return call(self.function, arrays)
         except (Exception, SystemExit) as error:
-            raise ValueError(f"{name_of(self.function)} raises {describe(error)}") from None
+            raise UserError(f"{name_of(self.function)} raises {describe(error)}") from None
 
     def _as_array(self, raw: Any) -> Array:
         name = name_of(self.function)
         try:
             array = np.asarray(raw)
         except (TypeError, ValueError):
-            raise ValueError(f"{name} returns {_count(raw)}, and must return one array") from None
+            raise UserError(f"{name} returns {_count(raw)}, and must return one array") from None
         if array.dtype == object:
-            raise ValueError(f"{name} returns {_count(raw)}, and must return one array")
+            raise UserError(f"{name} returns {_count(raw)}, and must return one array")
         if array.dtype != np.float64:
-            raise ValueError(f"{name} returns {array.dtype} for float64 arguments, and must return float64")
+            raise UserError(f"{name} returns {array.dtype} for float64 arguments, and must return float64")
         return array
 
 

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from nnjax.types import Key, Params, layer_names
+from nnjax.validation import UserError
 
 Draw = Callable[[Key, tuple[int, int], Float[Array, " n"]], Float[Array, "D F"]]
 Outputs = Callable[[Params], Mapping[str, Float[Array, "B F"]]]
@@ -34,10 +35,10 @@ def initialize(
         outputs: each layer's outputs on a batch; only lsuv needs it.
 
     Raises:
-        ValueError: for lsuv without ``outputs``.
+        UserError: for lsuv without ``outputs``.
     """
     if kind == "lsuv" and outputs is None:
-        raise ValueError("init lsuv sees data: it needs the layers' outputs on a batch")
+        raise UserError("init lsuv sees data: it needs the layers' outputs on a batch")
     names = layer_names(shapes)
     params = {}
     for name, layer_key in zip(names, jax.random.split(key, len(names)), strict=True):

@@ -84,7 +84,7 @@ def learning_curves(results: xr.Dataset) -> "Figure":
     the best 8 (`stats.rank`) are drawn where they don't.
 
     Raises:
-        ValueError: as `stats.settings` does.
+        UserError: as `stats.settings` does.
     """
     import matplotlib
     from matplotlib.figure import Figure

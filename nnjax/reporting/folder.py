@@ -12,6 +12,7 @@ from typing import Self
 import xarray as xr
 
 from nnjax.reporting import figures, page
+from nnjax.validation import UserError
 
 FILES = {"config.yml", "learning_curves.png", "learning_curves.svg", "report.html", "results.nc"}
 """What a folder holds."""
@@ -32,7 +33,7 @@ class Folder:
         overwrite: replace a folder of results that stands there, once the new one is complete.
 
     Raises:
-        ValueError: on entry, where the folder exists already, holds what isn't ours, or can't be made.
+        UserError: on entry, where the folder exists already, holds what isn't ours, or can't be made.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
@@ -51,13 +52,13 @@ class Folder:
         self._made = [folder for folder in parents if not os.path.lexists(folder)]
         base = parents[len(self._made)]
         if not base.is_dir():
-            raise ValueError(f"{self.path} can't be made: {base} must be a folder, and isn't")
+            raise UserError(f"{self.path} can't be made: {base} must be a folder, and isn't")
         unfinished = self._beside("unfinished")
         try:
             unfinished.mkdir(parents=True)
         except OSError as error:
             self._clean()
-            raise ValueError(f"{self.path} can't be made in {base}: {error.strerror}") from error
+            raise UserError(f"{self.path} can't be made in {base}: {error.strerror}") from error
         self._unfinished = unfinished
         return self
 
@@ -80,11 +81,11 @@ class Folder:
             save: writes the results to a path.
 
         Raises:
-            ValueError: where a file can't be written, or somebody else has made the folder in the meantime; the
+            UserError: where a file can't be written, or somebody else has made the folder in the meantime; the
                 message names the hidden folder if the results are there.
         """
         if self._unfinished is None:
-            raise ValueError(f"{self.path} is not open: write to it once, inside of `with Folder(…) as folder:`")
+            raise UserError(f"{self.path} is not open: write to it once, inside of `with Folder(…) as folder:`")
         folder = self._unfinished
         try:
             save(results, folder / "results.nc")
@@ -100,7 +101,7 @@ class Folder:
             self._appear(folder)
         except OSError as error:
             kept = f"; the results are in {folder}" if self._saved else ""
-            raise ValueError(f"{self.path} can't be written: {error.strerror or error}{kept}") from error
+            raise UserError(f"{self.path} can't be written: {error.strerror or error}{kept}") from error
         self._unfinished, self._made = None, []
 
     def _appear(self, folder: Path) -> None:
@@ -112,16 +113,16 @@ class Folder:
             folder.rename(self._target)
             shutil.rmtree(old, ignore_errors=True)
         else:
-            raise ValueError(f"{self.path} was made by another program meanwhile: the results are in {folder}")
+            raise UserError(f"{self.path} was made by another program meanwhile: the results are in {folder}")
 
     def _check_replaceable(self) -> None:
         if not self.overwrite:
-            raise ValueError(f"{self.path} exists already: give another output, or overwrite it")
+            raise UserError(f"{self.path} exists already: give another output, or overwrite it")
         if self._target.is_symlink() or not self._target.is_dir():
-            raise ValueError(f"{self.path} is no folder, and only a folder of results can be overwritten")
+            raise UserError(f"{self.path} is no folder, and only a folder of results can be overwritten")
         strange = sorted({file.name for file in self._target.iterdir()} - FILES)
         if strange:
-            raise ValueError(
+            raise UserError(
                 f"{self.path} holds {strange[0]!r}, and only what nnjax has written can be overwritten"
             )
 

@@ -38,7 +38,7 @@ def table(results: xr.Dataset) -> str:
     in it.
 
     Raises:
-        ValueError: as `stats.settings` does.
+        UserError: as `stats.settings` does.
     """
     rows, left_out = _rows(results)
     fields = _fields(rows[0].setting)
@@ -64,7 +64,7 @@ def conclusion(results: xr.Dataset) -> str:
     their test accuracies over common seeds (`stats.paired_difference`), in percentage points.
 
     Raises:
-        ValueError: as `stats.settings` does.
+        UserError: as `stats.settings` does.
     """
     ranked = stats.rank(results)
     best = ranked[0]
@@ -104,7 +104,7 @@ def page(results: xr.Dataset, drawing: str | None = None, *, title: str, questio
         question: what the sweep was to answer.
 
     Raises:
-        ValueError: as `stats.settings` does.
+        UserError: as `stats.settings` does.
     """
     drawing = drawing or figures.svg(figures.learning_curves(results))
     title, question, answer, caption, config = map(

@@ -13,6 +13,7 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from nnjax.config import SEED_FIELDS, choice, nearest
+from nnjax.validation import UserError
 
 SEEDS = ("seed", *SEED_FIELDS)
 """The dimensions of a labelled result that count runs; the others are axes of the sweep, and ``epoch``."""
@@ -83,7 +84,7 @@ def interval(
         resamples: how many draws, at least 100.
 
     Raises:
-        ValueError: for other dimensions, or a confidence or a number of resamples that can't be right.
+        UserError: for other dimensions, or a confidence or a number of resamples that can't be right.
 
     Sources: Efron (1987), Better bootstrap confidence intervals, JASA 82; Owen (2007), The pigeonhole
     bootstrap, Annals of Applied Statistics 1.
@@ -91,11 +92,11 @@ def interval(
     if not isinstance(values, xr.DataArray):
         numbers = np.asarray(values, np.float64)
         if numbers.ndim != 1:
-            raise ValueError(f"values has shape {numbers.shape}, and must be a list with one number a run")
+            raise UserError(f"values has shape {numbers.shape}, and must be a list with one number a run")
         values = xr.DataArray(numbers, dims="seed")
     result = summary(values, confidence=confidence, seed=seed, resamples=resamples)
     if result.sizes:
-        raise ValueError(f"values has dimensions {list(values.dims)}, and must have those of the seeds alone")
+        raise UserError(f"values has dimensions {list(values.dims)}, and must have those of the seeds alone")
     return Estimate(float(result["mean"]), float(result["low"]), float(result["high"]), int(result["n"]))
 
 
@@ -134,16 +135,16 @@ def summary(
         confidence, seed, resamples: as in `interval`.
 
     Raises:
-        ValueError: for a dimension that isn't there, and what `interval` raises.
+        UserError: for a dimension that isn't there, and what `interval` raises.
     """
     dims = [str(dim) for dim in values.dims]
     over = list(seed_dims(values) if over is None else over)
     for dim in over:
         choice("over", dim, dims)
     if not 0 < confidence < 1:
-        raise ValueError(f"confidence is {confidence}, and must be more than 0 and less than 1")
+        raise UserError(f"confidence is {confidence}, and must be more than 0 and less than 1")
     if resamples < 100:
-        raise ValueError(f"resamples is {resamples}, and must be at least 100")
+        raise UserError(f"resamples is {resamples}, and must be at least 100")
 
     kept = [dim for dim in dims if dim not in over]
     moved = values.transpose(*kept, *over)
@@ -170,10 +171,10 @@ def paired_difference(
         confidence, seed, resamples: as in `interval`.
 
     Raises:
-        ValueError: for other dimensions, and what `interval` raises.
+        UserError: for other dimensions, and what `interval` raises.
     """
     if set(a.dims) != set(b.dims):
-        raise ValueError(f"a has dimensions {list(a.dims)} and b {list(b.dims)}, and both must have the same")
+        raise UserError(f"a has dimensions {list(a.dims)} and b {list(b.dims)}, and both must have the same")
     a, b = xr.align(a, b, join="inner")
     there = np.isfinite(a) & np.isfinite(b)
     difference = a.where(there).astype(np.float64) - b.where(there)
@@ -190,13 +191,13 @@ def settings(results: xr.Dataset) -> list[Setting]:
     """The settings of a labelled result in the order of the sweep, the last axis fastest.
 
     Raises:
-        ValueError: where a variable of a sweep's result is missing.
+        UserError: where a variable of a sweep's result is missing.
     """
     known = [str(name) for name in results.data_vars]
     for name in METRICS:
         if name not in known:
             close = nearest(name, known)
-            raise ValueError(f"the result has no variable {name!r}, which every sweep's result has{close}")
+            raise UserError(f"the result has no variable {name!r}, which every sweep's result has{close}")
     metrics = results[list(METRICS)]
     axes = [str(dim) for dim in metrics["status"].dims if dim not in seed_dims(metrics)]
     fields: list[str] = []
@@ -244,7 +245,7 @@ def rank(results: xr.Dataset) -> list[Setting]:
     comes last. Settings that tie stay in the order of the sweep.
 
     Raises:
-        ValueError: as `settings` does.
+        UserError: as `settings` does.
     """
 
     def key(setting: Setting) -> tuple[float, float]:

@@ -49,7 +49,7 @@ def sweep(
         `nnjax.results.labels`.
 
     Raises:
-        ValueError: for axes or values that can't be, or a batch larger than the training data.
+        UserError: for axes or values that can't be, or a batch larger than the training data.
     """
     todo = plan(config, data, axes, seeds=seeds, together=together)
     return run_plan(todo, keep_parameters=keep_parameters, progress=progress)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from nnjax.derivations.graphs.notation import format_value, operation_text
 from nnjax.derivations.graphs.trace import Constant, Kind, Step, Trace, bind
+from nnjax.validation import UserError
 
 Numbers = NDArray[Any]
 
@@ -69,7 +70,7 @@ def graph_of(f: Callable[..., Any], /, **inputs: ArrayLike) -> Graph:
         inputs: a float or an array of floats for each of its arguments, by name.
 
     Raises:
-        ValueError: where f isn't such a function, doesn't take these arguments or needs others, an input isn't
+        UserError: where f isn't such a function, doesn't take these arguments or needs others, an input isn't
             a float or has no value (inside of `jit`), an array is too large for its derivatives, or a function
             has a backward rule that no derivative gives (one that clips gradients).
 
@@ -83,7 +84,7 @@ def graph_of(f: Callable[..., Any], /, **inputs: ArrayLike) -> Graph:
             jaxpr, out = jax.make_jaxpr(call, return_shape=True)(*arrays)
         except Exception as error:  # whatever a user's function raises
             reason = str(error).strip().partition("\n")[0]
-            raise ValueError(f"{name} can't be traced by JAX: {type(error).__name__}: {reason}") from error
+            raise UserError(f"{name} can't be traced by JAX: {type(error).__name__}: {reason}") from error
         _check_output(name, out)
         trace = Trace()
         places = [trace.add(Step("input", array)) for array in arrays]
@@ -174,13 +175,13 @@ def _local_derivatives(steps: Sequence[Step], number: int) -> dict[int, Numbers]
         return {}
     for source in sources:
         if (entries := np.size(step.array) * np.size(steps[source].array)) > LIMIT:
-            raise ValueError(f"a local derivative would have {entries} entries, and at most {LIMIT} are computed")
+            raise UserError(f"a local derivative would have {entries} entries, and at most {LIMIT} are computed")
     try:
         jacobian = jax.jacrev(_as_function(steps, step, sources), argnums=tuple(range(len(sources))))
         found = jacobian(*(steps[source].array for source in sources))
     except (NotImplementedError, TypeError, ValueError) as error:
         reason = str(error).strip().partition("\n")[0]
-        raise ValueError(f"JAX can't differentiate the operation {step.eqn.primitive.name}: {reason}") from error
+        raise UserError(f"JAX can't differentiate the operation {step.eqn.primitive.name}: {reason}") from error
     return {source: np.asarray(derivative) for source, derivative in zip(sources, found, strict=True)}
 
 
@@ -222,7 +223,7 @@ def _check_rule(
         tolerance = 1e-9 if theirs.dtype == np.float64 else 1e-2
         if not np.allclose(passed[source], theirs, rtol=tolerance, atol=tolerance, equal_nan=True):
             name = operation_text(step.eqn, ["…"])
-            raise ValueError(f"the backward rule of {name} isn't linear, so it stands for no local derivative")
+            raise UserError(f"the backward rule of {name} isn't linear, so it stands for no local derivative")
 
 
 def _text(step: Step, names: Mapping[int, str]) -> str:
@@ -244,7 +245,7 @@ def _free_names(letter: str, taken: Sequence[str]) -> Iterator[str]:
 def _by_position(f: Callable[..., Any], name: str, given: tuple[str, ...]) -> Callable[..., Any]:
     """f as a function of its named inputs in the order in which they are given."""
     if not given:
-        raise ValueError(f"{name} needs at least one input, such as x=1.0")
+        raise UserError(f"{name} needs at least one input, such as x=1.0")
     try:
         signature = inspect.signature(f)
     except (TypeError, ValueError):  # some built-in functions have none
@@ -256,7 +257,7 @@ def _by_position(f: Callable[..., Any], name: str, given: tuple[str, ...]) -> Ca
     try:
         signature.bind(*front, **dict.fromkeys(rest))
     except TypeError as error:
-        raise ValueError(f"{name}{signature} doesn't take the inputs {', '.join(given)}: {error}") from None
+        raise UserError(f"{name}{signature} doesn't take the inputs {', '.join(given)}: {error}") from None
 
     def call(*values: Any) -> Any:
         at = dict(zip(given, values, strict=True))
@@ -267,22 +268,22 @@ def _by_position(f: Callable[..., Any], name: str, given: tuple[str, ...]) -> Ca
 
 def _float_array(name: str, value: Any) -> Any:
     if isinstance(value, jax.core.Tracer):
-        raise ValueError(f"input {name} has no value yet: make the graph outside of jit, grad and vmap")
+        raise UserError(f"input {name} has no value yet: make the graph outside of jit, grad and vmap")
     try:
         array = jnp.asarray(value)
     except (TypeError, ValueError):
-        raise ValueError(f"input {name} is {value!r}, and must be a float or an array of floats") from None
+        raise UserError(f"input {name} is {value!r}, and must be a float or an array of floats") from None
     if not jnp.issubdtype(array.dtype, jnp.floating):
-        raise ValueError(f"input {name} has dtype {array.dtype}, and a derivative needs floats: 1.0 instead of 1")
+        raise UserError(f"input {name} has dtype {array.dtype}, and a derivative needs floats: 1.0 instead of 1")
     return array
 
 
 def _check_output(name: str, out: Any) -> None:
     results = jax.tree.leaves(out)
     if len(results) != 1:
-        raise ValueError(f"{name} returns {len(results)} values, and must return one float")
+        raise UserError(f"{name} returns {len(results)} values, and must return one float")
     shape, dtype = results[0].shape, results[0].dtype
     if shape:
-        raise ValueError(f"{name} returns an array of shape {shape}, and must return one float")
+        raise UserError(f"{name} returns an array of shape {shape}, and must return one float")
     if not jnp.issubdtype(dtype, jnp.floating):
-        raise ValueError(f"{name} returns a value of dtype {dtype}, and must return one float")
+        raise UserError(f"{name} returns a value of dtype {dtype}, and must return one float")
