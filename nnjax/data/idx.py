@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from nnjax.data.dataset import IMAGE_CLASSES, check_labels
+from nnjax.data.dataset import IMAGE_CLASSES
+from nnjax.data.labels import check_labels
 from nnjax.types import Examples
 from nnjax.validation import UserError
 

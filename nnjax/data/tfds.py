@@ -21,8 +21,9 @@ from jaxtyping import Int
 
 from nnjax.config import choice
 from nnjax.data import cache
-from nnjax.data.dataset import IMAGE_CLASSES, check_labels
+from nnjax.data.dataset import IMAGE_CLASSES
 from nnjax.data.idx import FILES, read_idx
+from nnjax.data.labels import check_labels
 from nnjax.types import Examples
 from nnjax.validation import UserError
 
