@@ -103,7 +103,7 @@ def run(options: Options, *, title: str, question: str) -> "xr.Dataset":
             from nnjax.results.files import save
             from nnjax.search import sweep
 
-            todo = plan(options.config, axes=options.axes, together=options.together)
+            todo = plan(options.config, axes=options.axes, runs_per_call=options.runs_per_call)
             print(todo, flush=True)
             if options.dry_run:
                 raise SystemExit(0)

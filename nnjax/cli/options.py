@@ -37,7 +37,7 @@ class Options:
     """Replace the folder if it exists."""
     dry_run: bool = False
     """Print the plan and stop."""
-    together: int | None = None
+    runs_per_call: int | None = None
     """Runs that a device trains at a time; None leaves it to `nnjax.engine.layout.arrange`."""
 
 
@@ -81,9 +81,13 @@ def read_options(
 
     output = flags.pop("output", defaults.output)
     overwrite, dry_run = (_read_switch(name, flags.pop(name, "false")) for name in ("overwrite", "dry-run"))
-    together = read_flag("together", flags.pop("together")) if "together" in flags else defaults.together
-    if together is not None:
-        check_count("--together", together)
+    runs_per_call = (
+        read_flag("runs_per_call", flags.pop("runs_per_call"))
+        if "runs_per_call" in flags
+        else defaults.runs_per_call
+    )
+    if runs_per_call is not None:
+        check_count("--runs_per_call", runs_per_call)
     in_flags = flatten({name: read_flag(name, text) for name, text in flags.items()})
     varied = {field for axis in parse_axes(axes) for field in axis.fields}
     for name in sorted(in_flags.keys() & varied):
@@ -98,7 +102,7 @@ def read_options(
             "say with data.name what the folder holds"
         )
     folder = None if output is None else Path(output).expanduser()
-    return Options(config, axes, folder, overwrite, dry_run, together)
+    return Options(config, axes, folder, overwrite, dry_run, runs_per_call)
 
 
 def read_flag(name: str, text: str) -> Any:
@@ -149,7 +153,7 @@ def _parser(defaults: Options, program: str, description: str, takes_axes: bool)
     switch("overwrite", "replace the folder of --output, once the new one is complete")
     switch("dry-run", "print the plan and stop")
     parser.add_argument(
-        "--together", metavar="N", help="runs that a device trains at a time, instead of as many as are fast"
+        "--runs_per_call", metavar="N", help="runs that a device trains at a time, instead of as many as are fast"
     )
     for cls, prefix, values in ((Config, "", defaults.config), (DataConfig, "data.", defaults.config.data)):
         group = parser.add_argument_group((inspect.getdoc(cls) or "").rstrip("."))

@@ -1,10 +1,10 @@
 """Where runs execute: which device, beside which others, and what is compiled for it.
 
-The runs of a group are cut into lots of U rows × K runs, and the lots dealt out to the devices. One call of a
-compiled program trains one lot on its device, in one `vmap`. The runs of a row share one data order (settings of
-one seed; an order may have several rows). An accelerator takes all its runs in one lot. A CPU core takes as many
+The runs of a group are cut into chunks of U rows × K runs, and the chunks dealt out to the devices. One call of a
+compiled program trains one chunk on its device, in one `vmap`. The runs of a row share one data order (settings of
+one seed; an order may have several rows). An accelerator takes all its runs in one chunk. A CPU core takes as many
 at a time as `nnjax.engine.cost` finds: a larger network is alone on its core, where its weights stay in the cache,
-and its neighbours don't touch its answer, to the last bit. All lots have one shape, and share one program.
+and its neighbours don't touch its answer, to the last bit. All chunks have one shape, and share one program.
 """
 
 from collections.abc import Sequence
@@ -20,22 +20,22 @@ from nnjax.engine.cost import StepCost, runs_at_a_time, threads_a_run
 class Grid(NamedTuple):
     """Runs 0 … R−1 on their places."""
 
-    devices: tuple[jax.Device, ...]  # lot i is trained on device i modulo their number
-    runs: np.ndarray  # [lots, U, K]: the run that stands here; some stand twice, to fill a lot
-    places: np.ndarray  # [R]: the flat index of each run's first place
+    devices: tuple[jax.Device, ...]  # chunk i is trained on device i modulo their number
+    runs: np.ndarray  # [chunks, U, K]: the run that stands here; some stand twice, to fill a chunk
+    indices: np.ndarray  # [R]: where each run first stands, in the flat order
 
-    def device(self, lot: int) -> jax.Device:
-        """The device on which a lot is trained."""
-        return self.devices[lot % len(self.devices)]
+    def device(self, chunk: int) -> jax.Device:
+        """The device on which a chunk is trained."""
+        return self.devices[chunk % len(self.devices)]
 
 
-def arrange(data_seeds: Sequence[int], cost: StepCost, together: int | None = None) -> Grid:
+def arrange(data_seeds: Sequence[int], cost: StepCost, runs_per_call: int | None = None) -> Grid:
     """The grid for runs with these data seeds: the widest rows with which no device works longer than it must.
 
     Args:
         data_seeds: of the runs.
         cost: of a step of one run.
-        together: the runs that a device takes at a time; None takes all on an accelerator, and what
+        runs_per_call: the runs that a device takes at a time; None takes all on an accelerator, and what
             `nnjax.engine.cost.runs_at_a_time` says on a CPU.
     """
     available = devices.count()
@@ -54,24 +54,24 @@ def arrange(data_seeds: Sequence[int], cost: StepCost, together: int | None = No
     used = devices.take(number, threads_a_run(cost, available // number))
     cut = [runs[i : i + width] for runs in orders.values() for i in range(0, len(runs), width)]
 
-    of_a_row, of_all = (together or len(data_seeds),) * 2
-    if together is None and used[0].platform == "cpu":
+    of_a_row, of_all = (runs_per_call or len(data_seeds),) * 2
+    if runs_per_call is None and used[0].platform == "cpu":
         of_a_row, of_all = (runs_at_a_time(cost, one_order) for one_order in (True, False))
     runs_of_row = _equal_parts(width, of_a_row)  # K
-    rows_of_lot = _equal_parts(-(-len(cut) // number), of_all // runs_of_row)  # U
+    rows_of_chunk = _equal_parts(-(-len(cut) // number), of_all // runs_of_row)  # U
 
-    # Where a row is short, or the last lot lacks a row, runs stand twice.
-    height, length = (-(-size // part) * part for size, part in ((len(cut), rows_of_lot), (width, runs_of_row)))
+    # Where a row is short, or the last chunk lacks a row, runs stand twice.
+    height, length = (-(-size // part) * part for size, part in ((len(cut), rows_of_chunk), (width, runs_of_row)))
     runs = np.stack([np.resize(cut[row % len(cut)], length) for row in range(height)])
-    parts = runs.reshape(-1, rows_of_lot, length // runs_of_row, runs_of_row).swapaxes(1, 2)
-    lots = parts.reshape(-1, rows_of_lot, runs_of_row)
-    lots = lots[np.unique(_first_places(lots) // lots[0].size)]  # without those of which others hold all
-    return Grid(used, lots, _first_places(lots))
+    parts = runs.reshape(-1, rows_of_chunk, length // runs_of_row, runs_of_row).swapaxes(1, 2)
+    chunks = parts.reshape(-1, rows_of_chunk, runs_of_row)
+    chunks = chunks[np.unique(_first_index(chunks) // chunks[0].size)]  # without those of which others hold all
+    return Grid(used, chunks, _first_index(chunks))
 
 
-def _first_places(lots: np.ndarray) -> np.ndarray:
+def _first_index(chunks: np.ndarray) -> np.ndarray:
     """The flat index of each run's first place."""
-    return np.unique(lots, return_index=True)[1]
+    return np.unique(chunks, return_index=True)[1]
 
 
 def _equal_parts(count: int, most: int) -> int:
@@ -80,29 +80,29 @@ def _equal_parts(count: int, most: int) -> int:
 
 
 def put_runs(grid: Grid, tree: Any) -> list[Any]:
-    """Host arrays [R, …] as device arrays [U, K, …] of each lot."""
+    """Host arrays [R, …] as device arrays [U, K, …] of each chunk."""
     return [
-        jax.device_put(jax.tree.map(lambda leaf, runs=runs: leaf[runs], tree), grid.device(lot))
-        for lot, runs in enumerate(grid.runs)
+        jax.device_put(jax.tree.map(lambda leaf, runs=runs: leaf[runs], tree), grid.device(chunk))
+        for chunk, runs in enumerate(grid.runs)
     ]
 
 
-def get_runs(grid: Grid, lots: Sequence[Any]) -> Any:
-    """Arrays [U, K, …] of each lot as host arrays [R, …]."""
+def get_runs(grid: Grid, chunks: Sequence[Any]) -> Any:
+    """Arrays [U, K, …] of each chunk as host arrays [R, …]."""
 
     def join(*leaves: np.ndarray) -> np.ndarray:
         leaf = np.stack(leaves)
-        return leaf.reshape(-1, *leaf.shape[3:])[grid.places]
+        return leaf.reshape(-1, *leaf.shape[3:])[grid.indices]
 
-    return jax.tree.map(join, *jax.device_get(lots))
+    return jax.tree.map(join, *jax.device_get(chunks))
 
 
 def put_data(grid: Grid, tree: Any) -> list[Any]:
-    """For each lot host arrays that are on its device, where its lots have one copy in common.
+    """For each chunk host arrays that are on its device, where its chunks have one copy in common.
 
     The cores of a CPU have one copy together, which its caches hold sooner than one each: between its clients jax
     doesn't copy.
     """
     first = jax.device_put(tree, grid.devices[0])
     copies = {device: jax.device_put(first, device) for device in grid.devices}
-    return [copies[grid.device(lot)] for lot in range(len(grid.runs))]
+    return [copies[grid.device(chunk)] for chunk in range(len(grid.runs))]

@@ -35,12 +35,12 @@ class Outcome(NamedTuple):
 def train_group(
     group: Group,
     *,
-    together: int | None = None,
+    runs_per_call: int | None = None,
     keep_parameters: bool = False,
     on_epoch: Callable[[int], object] = lambda runs: None,
 ) -> Outcome:
     """Train the runs of one group; after each epoch ``on_epoch`` is called with their number."""
-    training = Training(group, together)
+    training = Training(group, runs_per_call)
     history = []
     for metrics in training.epochs(group.epochs):
         history.append(metrics)
@@ -49,15 +49,15 @@ def train_group(
 
 
 class Training:
-    """The runs of a group in training; a call of the compiled program is one epoch of one lot."""
+    """The runs of a group in training; a call of the compiled program is one epoch of one chunk."""
 
-    def __init__(self, group: Group, together: int | None = None) -> None:
+    def __init__(self, group: Group, runs_per_call: int | None = None) -> None:
         self.group = group
-        self.grid = group.arrange(together)
+        self.grid = group.arrange(runs_per_call)
         data = group.data
         scale: Any = np.float32(data.scale)
         inputs = run_inputs(group)
-        self._epochs = inputs.hyper.epochs[self.grid.runs]  # [lots, U, K]
+        self._epochs = inputs.hyper.epochs[self.grid.runs]  # [chunks, U, K]
         self._splits = layout.put_data(self.grid, Splits(data.train, data.valid, scale))
         self._inputs = layout.put_runs(self.grid, inputs)
         self._train = programs.epoch_program(group.structure, group.batch_size)
@@ -66,7 +66,7 @@ class Training:
     def restart(self) -> None:
         """Go back to the initial draws."""
         start = programs.start_program(self.group.structure, self.group.init_kinds)
-        self._states = [start(*lot) for lot in zip(self._inputs, self._splits, strict=True)]
+        self._states = [start(*chunk) for chunk in zip(self._inputs, self._splits, strict=True)]
         self._epoch = 0
         self._finite = np.full(self._epochs.shape, True)  # runs that have not been seen to diverge
 
@@ -85,22 +85,22 @@ class Training:
 
     def _begin_epoch(self) -> list[EpochMetrics]:
         metrics: list[Any] = []
-        for lot, inputs in enumerate(self._inputs):
-            if (self._finite[lot] & (self._epochs[lot] > self._epoch)).any():
-                self._states[lot], trained = self._train(
-                    self._states[lot], inputs, np.int32(self._epoch), self._splits[lot]
+        for chunk, inputs in enumerate(self._inputs):
+            if (self._finite[chunk] & (self._epochs[chunk] > self._epoch)).any():
+                self._states[chunk], trained = self._train(
+                    self._states[chunk], inputs, np.int32(self._epoch), self._splits[chunk]
                 )
                 metrics.append(trained)
             else:
-                nothing: Any = np.full(self._finite[lot].shape, np.float32(np.nan))
+                nothing: Any = np.full(self._finite[chunk].shape, np.float32(np.nan))
                 metrics.append(EpochMetrics(*[nothing] * len(EpochMetrics._fields)))
         self._epoch += 1
         return metrics
 
-    def _fetch(self, lots: list[EpochMetrics]) -> EpochMetrics:
-        lots = jax.device_get(lots)
-        self._finite &= np.isfinite([trained.train_loss for trained in lots])
-        return layout.get_runs(self.grid, lots)
+    def _fetch(self, chunks: list[EpochMetrics]) -> EpochMetrics:
+        chunks = jax.device_get(chunks)
+        self._finite &= np.isfinite([trained.train_loss for trained in chunks])
+        return layout.get_runs(self.grid, chunks)
 
     def compiled(self) -> Any:
         """The epoch's program as XLA has it, for its text and its memory."""
@@ -116,8 +116,8 @@ class Training:
         test = programs.test_program(self.group.structure)
         examples = layout.put_data(self.grid, self.group.data.test)
         found = []
-        for lot, state in enumerate(self._states):
-            tested = test(state, self._inputs[lot], examples[lot], self._splits[lot].scale)
+        for chunk, state in enumerate(self._states):
+            tested = test(state, self._inputs[chunk], examples[chunk], self._splits[chunk].scale)
             kept = (state.best_params, state.train.params) if keep_parameters else (None, None)
             found.append((tested, state.best_epoch, state.diverged_epoch, *kept))
         curves = jax.tree.map(lambda *epochs: np.stack(epochs, axis=1), *history)

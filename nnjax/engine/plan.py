@@ -69,9 +69,9 @@ class Group:
         """Bytes of the runs' states."""
         return self.cost.state * len(self.runs)
 
-    def arrange(self, together: int | None = None) -> Grid:
-        """Where the runs execute; ``together`` of them at a time on a device."""
-        return layout.arrange([run.data_seed for run in self.runs], self.cost, together)
+    def arrange(self, runs_per_call: int | None = None) -> Grid:
+        """Where the runs execute; ``runs_per_call`` of them at a time on a device."""
+        return layout.arrange([run.data_seed for run in self.runs], self.cost, runs_per_call)
 
     @property
     def data_bytes(self) -> int:
@@ -90,7 +90,7 @@ class Plan:
     seeds: tuple[int, ...] | None
     """The seeds of the runs; None where the settings fix both init_seed and data_seed."""
     groups: tuple[Group, ...]
-    together: int | None = None
+    runs_per_call: int | None = None
     """Runs that a device trains at a time; None leaves it to `nnjax.engine.layout.arrange`."""
 
     @property
@@ -109,7 +109,7 @@ class Plan:
         for number, group in enumerate(self.groups, 1):
             structure, data = group.structure, group.data
             widths = "-".join(map(str, (data.inputs, *structure.hidden, data.classes)))
-            _, rows, runs = group.arrange(self.together).runs.shape
+            _, rows, runs = group.arrange(self.runs_per_call).runs.shape
             lines.append(
                 f"  group {number}: {_count(len(group.runs), 'run')} of {structure.model} {widths} "
                 f"({structure.activation}, {structure.loss}, {structure.optimizer}, batch {group.batch_size}) "
@@ -126,7 +126,7 @@ def plan(
     axes: Axes | None = None,
     *,
     seeds: int | Iterable[int] | None = None,
-    together: int | None = None,
+    runs_per_call: int | None = None,
 ) -> Plan:
     """The settings, runs and groups of a sweep, without running any; takes what `sweep` takes.
 
@@ -135,8 +135,8 @@ def plan(
     """
     if not isinstance(config, Config):
         raise UserError(f"the configuration is {_kind(config)}, and must be a nnjax.Config")
-    if together is not None:
-        check_count("together", together)
+    if runs_per_call is not None:
+        check_count("runs_per_call", runs_per_call)
     if data is not None and not isinstance(data, Dataset):
         raise UserError(f"data is {_kind(data)}, and must be a nnjax.Dataset, as nnjax.load_data returns it")
     if seeds is not None:
@@ -167,7 +167,7 @@ def plan(
         for place, seed in enumerate(places or (0,))
     ]
     groups = _group(runs, data)
-    return Plan(config, tuple(parsed), tuple(settings), places, tuple(groups), together)
+    return Plan(config, tuple(parsed), tuple(settings), places, tuple(groups), runs_per_call)
 
 
 def _group(runs: Sequence[Run], data: Dataset | None) -> list[Group]:

@@ -1,4 +1,4 @@
-"""What is compiled for a lot of runs: its start, an epoch of it, its test."""
+"""What is compiled for a chunk of runs: its start, an epoch of it, its test."""
 
 import functools
 from collections.abc import Callable
@@ -31,7 +31,7 @@ for a small network on a core, and Linux ends a process that asks for more than 
 
 
 class RunInputs(NamedTuple):
-    """What distinguishes a run from the others of its group; leaves are [R] or, in a lot, [U, K]."""
+    """What distinguishes a run from the others of its group; leaves are [R] or, in a chunk, [U, K]."""
 
     hyper: Hyperparameters
     init_kind: Int[Array, ""]  # index into the group's kinds

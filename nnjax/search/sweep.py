@@ -22,7 +22,7 @@ def sweep(
     axes: Axes | None = None,
     *,
     seeds: int | Iterable[int] | None = None,
-    together: int | None = None,
+    runs_per_call: int | None = None,
     keep_parameters: bool = False,
     progress: bool | None = None,
 ) -> xr.Dataset:
@@ -37,8 +37,8 @@ def sweep(
         axes: the fields to vary, see `nnjax.axes.Axes`; None trains the one setting.
         seeds: how many seeds (0, 1, 2, …) or which, instead of ``config.seeds``. Where the settings fix both
             ``init_seed`` and ``data_seed``, seeds have no part.
-        together: runs that a device trains at a time. None takes as many as are fast: all on an accelerator; on a
-            core of a CPU one or, of small networks, as many as its cache holds. With 1, no bit of a run depends on
+        runs_per_call: runs that a device trains at a time. None takes as many as are fast: all on an accelerator; on
+            a core of a CPU one or, of small networks, as many as its cache holds. With 1, no bit of a run depends on
             how many others there are, unless a large network has the threads of free cores; with more, the last
             bits of a matrix product do.
         keep_parameters: keep the best and the last parameters of each run; `nnjax.parameters` gives them back.
@@ -51,7 +51,7 @@ def sweep(
     Raises:
         UserError: for axes or values that can't be, or a batch larger than the training data.
     """
-    todo = plan(config, data, axes, seeds=seeds, together=together)
+    todo = plan(config, data, axes, seeds=seeds, runs_per_call=runs_per_call)
     return run_plan(todo, keep_parameters=keep_parameters, progress=progress)
 
 
@@ -64,7 +64,9 @@ def run_plan(todo: Plan, *, keep_parameters: bool = False, progress: bool | None
     with tqdm(total=total, disable=hidden, unit="epoch", desc=f"{todo.runs} runs", smoothing=0.1) as bar:
         for group in todo.groups:
             outcomes.append(
-                train_group(group, together=todo.together, keep_parameters=keep_parameters, on_epoch=bar.update)
+                train_group(
+                    group, runs_per_call=todo.runs_per_call, keep_parameters=keep_parameters, on_epoch=bar.update
+                )
             )
     return labels.label(
         config=todo.config,

@@ -46,9 +46,11 @@ def test_flags_set_fields(argv, fields):
     assert read(*argv) == Options(Config(**fields))
 
 
-@pytest.mark.parametrize(("argv", "together"), [([], None), (["--together", "3"], 3), (["--together=None"], None)])
-def test_runs_at_a_time_are_no_field(argv, together):
-    assert read(*argv) == Options(Config(), together=together)
+@pytest.mark.parametrize(
+    ("argv", "runs_per_call"), [([], None), (["--runs_per_call", "3"], 3), (["--runs_per_call=None"], None)]
+)
+def test_runs_at_a_time_are_no_field(argv, runs_per_call):
+    assert read(*argv) == Options(Config(), runs_per_call=runs_per_call)
 
 
 @pytest.fixture
@@ -140,8 +142,8 @@ MISTAKES = {
         "--hidden [32, 32 is no YAML that can be read: while parsing a flow sequence, "
         "expected ',' or ']', but got '<stream end>'",
     ),
-    "count": (["train", "--together", "many"], "--together is 'many', and must be a whole number"),
-    "count of none": (["train", "--together=0"], "--together is 0, and must be at least 1"),
+    "count": (["train", "--runs_per_call", "many"], "--runs_per_call is 'many', and must be a whole number"),
+    "count of none": (["train", "--runs_per_call=0"], "--runs_per_call is 0, and must be at least 1"),
     "switch": (["train", "--dry-run=maybe"], "--dry-run is 'maybe', and must be true or false"),
     "type": (["train", "--learning_rate", "fast"], "learning_rate is 'fast', and must be a number"),
     "data": (

@@ -83,8 +83,8 @@ def test_a_large_step_is_worth_several_threads():
     assert threads_a_run(large._replace(flops=int(LARGE_STEP) - 1), 4) == 1
 
 
-@pytest.mark.parametrize("together", [1, 8])
-def test_states_are_written_over_and_the_data_are_not_copied(together):
+@pytest.mark.parametrize("runs_per_call", [1, 8])
+def test_states_are_written_over_and_the_data_are_not_copied(runs_per_call):
     from nnjax import Dataset
     from nnjax.engine import plan as plans
     from nnjax.engine.loop import Training
@@ -92,11 +92,11 @@ def test_states_are_written_over_and_the_data_are_not_copied(together):
     rng = np.random.default_rng(0)
     examples = Examples(rng.integers(0, 256, (40_000, 90), np.uint8), rng.integers(0, 3, 40_000).astype(np.int32))
     data = Dataset("bytes", examples, examples, examples, classes=3, scale=255.0)
-    todo = plans.plan(Config(hidden=(50,), batch_size=10), data, seeds=16, together=together)
-    memory = Training(todo.groups[0], together).compiled().memory_analysis()  # of a device
-    state = todo.groups[0].cost.state * together
-    assert state < memory.alias_size_in_bytes < 1.01 * state + 1000 * together
+    todo = plans.plan(Config(hidden=(50,), batch_size=10), data, seeds=16, runs_per_call=runs_per_call)
+    memory = Training(todo.groups[0], runs_per_call).compiled().memory_analysis()  # of a device
+    state = todo.groups[0].cost.state * runs_per_call
+    assert state < memory.alias_size_in_bytes < 1.01 * state + 1000 * runs_per_call
     # An order of the examples a run, and what sorting takes; but no data set of bytes, and none of floats.
     words = 4 * len(examples.y)
-    assert memory.temp_size_in_bytes < together * (8 * words + 3 * state)
+    assert memory.temp_size_in_bytes < runs_per_call * (8 * words + 3 * state)
     assert 8 * words < examples.x.nbytes

@@ -18,29 +18,29 @@ costs = st.builds(
     st.sampled_from([10**5, 10**8]),
     st.sampled_from([10**5, 10**6, 10**7]),
 )
-together = st.none() | st.integers(1, 40)
+runs_per_call = st.none() | st.integers(1, 40)
 LARGE = StepCost(flops=10**9, traffic=0, working_set=10**8, state=0)  # no two at a time
 SMALL = StepCost(flops=10**5, traffic=0, working_set=10**5, state=0)  # 40 at a time
 
 
-@given(seeds, costs, together)
-def test_every_run_stands_in_a_row_of_its_own_data_seed(data_seeds, cost, together):
-    grid = layout.arrange(data_seeds, cost, together)
+@given(seeds, costs, runs_per_call)
+def test_every_run_stands_in_a_row_of_its_own_data_seed(data_seeds, cost, runs_per_call):
+    grid = layout.arrange(data_seeds, cost, runs_per_call)
     assert set(grid.runs.ravel()) == set(range(len(data_seeds)))
     for row in grid.runs.reshape(-1, grid.runs.shape[-1]):
         assert len({data_seeds[run] for run in row}) == 1
-    assert list(grid.runs.ravel()[grid.places]) == list(range(len(data_seeds)))
+    assert list(grid.runs.ravel()[grid.indices]) == list(range(len(data_seeds)))
 
 
-@given(seeds, costs, together)
-def test_lots_divide_evenly_among_the_devices(data_seeds, cost, together):
-    grid = layout.arrange(data_seeds, cost, together)
-    lots, rows, runs = grid.runs.shape
+@given(seeds, costs, runs_per_call)
+def test_chunks_divide_evenly_among_the_devices(data_seeds, cost, runs_per_call):
+    grid = layout.arrange(data_seeds, cost, runs_per_call)
+    chunks, rows, runs = grid.runs.shape
     assert len(set(grid.devices)) == min(2, len(data_seeds))
-    of_each = collections.Counter(grid.device(lot) for lot in range(lots))
-    assert max(of_each.values()) == -(-lots // len(grid.devices))
-    if together is not None:
-        assert rows * runs <= together
+    of_each = collections.Counter(grid.device(chunk) for chunk in range(chunks))
+    assert max(of_each.values()) == -(-chunks // len(grid.devices))
+    if runs_per_call is not None:
+        assert rows * runs <= runs_per_call
 
 
 @given(seeds)
@@ -50,19 +50,19 @@ def test_no_device_trains_more_large_runs_than_with_a_run_a_row(data_seeds):
     assert grid.runs.shape[1:] == (1, 1)
 
 
-@given(seeds, costs, together)
+@given(seeds, costs, runs_per_call)
 @example([0, 0, 0], LARGE, None)  # rows of two, of which one holds the same run twice
-def test_no_lot_could_be_left_out(data_seeds, cost, together):
-    grid = layout.arrange(data_seeds, cost, together)
-    for lot in range(len(grid.runs)):
-        assert set(np.delete(grid.runs, lot, axis=0).ravel()) != set(range(len(data_seeds)))
+def test_no_chunk_could_be_left_out(data_seeds, cost, runs_per_call):
+    grid = layout.arrange(data_seeds, cost, runs_per_call)
+    for chunk in range(len(grid.runs)):
+        assert set(np.delete(grid.runs, chunk, axis=0).ravel()) != set(range(len(data_seeds)))
 
 
 @pytest.mark.parametrize(
     ("data_seeds", "cost", "taken"),
     [
         (range(20), SMALL, (10, 1)),  # all of a device
-        (range(200), SMALL, (34, 1)),  # 100 a device, in three equal lots of at most 40
+        (range(200), SMALL, (34, 1)),  # 100 a device, in three equal chunks of at most 40
         ([0] * 200, SMALL, (1, 34)),
         ([*range(10)] * 8, SMALL, (5, 8)),  # rows of 8 runs
         (range(20), SMALL._replace(flops=10**8), (1, 1)),  # an order each: nothing is shared
@@ -88,12 +88,12 @@ def test_an_order_takes_as_many_rows_as_the_devices_need(runs_of_each_seed, shap
     assert layout.arrange(seeds, one_order_only).runs.shape == shape
 
 
-@given(seeds, together)
-def test_what_is_put_on_the_grid_comes_back_in_order(data_seeds, together):
-    grid = layout.arrange(data_seeds, LARGE, together)
+@given(seeds, runs_per_call)
+def test_what_is_put_on_the_grid_comes_back_in_order(data_seeds, runs_per_call):
+    grid = layout.arrange(data_seeds, LARGE, runs_per_call)
     tree = {"a": np.arange(len(data_seeds)), "b": np.arange(3.0 * len(data_seeds)).reshape(-1, 3)}
     placed = layout.put_runs(grid, tree)
-    assert [lot["a"].device for lot in placed] == [grid.device(lot) for lot in range(len(grid.runs))]
+    assert [chunk["a"].device for chunk in placed] == [grid.device(chunk) for chunk in range(len(grid.runs))]
     for name, back in layout.get_runs(grid, placed).items():
         np.testing.assert_array_equal(back, tree[name])
 
@@ -102,7 +102,7 @@ def test_cores_share_one_copy_of_the_data():
     grid = layout.arrange(range(6), LARGE)
     x = np.random.default_rng(0).integers(0, 256, (1000, 64), np.uint8)
     copies = layout.put_data(grid, {"x": x})
-    assert [copy["x"].device for copy in copies] == [grid.device(lot) for lot in range(6)]
+    assert [copy["x"].device for copy in copies] == [grid.device(chunk) for chunk in range(6)]
     assert len({copy["x"].unsafe_buffer_pointer() for copy in copies}) == 1
     np.testing.assert_array_equal(copies[1]["x"], x)
 

@@ -121,22 +121,22 @@ def test_numbers_of_full_size_are_what_numpy_finds_in_float64(changes, axes, see
 
 
 def test_one_at_a_time_the_number_of_neighbours_does_not_change_a_run_by_a_bit(digits):
-    few = nnjax.sweep(SMALL, digits, {"learning_rate": [0.5]}, seeds=2, together=1)
-    many = nnjax.sweep(SMALL, digits, {"learning_rate": [0.5, 0.1, 0.02]}, seeds=5, together=1)
+    few = nnjax.sweep(SMALL, digits, {"learning_rate": [0.5]}, seeds=2, runs_per_call=1)
+    many = nnjax.sweep(SMALL, digits, {"learning_rate": [0.5, 0.1, 0.02]}, seeds=5, runs_per_call=1)
     for name in ("train_loss", "valid_loss", "test_loss_last"):
         np.testing.assert_array_equal(
             few[name].sel(learning_rate=0.5), many[name].sel(learning_rate=0.5, seed=[0, 1])
         )
 
 
-@pytest.mark.parametrize("together", [2, 3, 5, 100, None])
+@pytest.mark.parametrize("runs_per_call", [2, 3, 5, 100, None])
 @pytest.mark.parametrize(
     "config", [SMALL, Config(hidden=(8,), dropout=0.3, momentum=0.9, init="lsuv")], ids=["plain", "rich"]
 )
-def test_several_runs_at_a_time_give_what_one_after_another_gives(config, digits, together):
+def test_several_runs_at_a_time_give_what_one_after_another_gives(config, digits, runs_per_call):
     axes = {"learning_rate": [0.5, 0.1], "init_seed": [0, 1, 2]}
-    apart = nnjax.sweep(config, digits, axes, seeds=3, keep_parameters=True, together=1)
-    several = nnjax.sweep(config, digits, axes, seeds=3, keep_parameters=True, together=together)
+    apart = nnjax.sweep(config, digits, axes, seeds=3, keep_parameters=True, runs_per_call=1)
+    several = nnjax.sweep(config, digits, axes, seeds=3, keep_parameters=True, runs_per_call=runs_per_call)
     for name in apart.data_vars:
         if name.startswith("params.") or name in EpochMetrics._fields:
             np.testing.assert_allclose(apart[name], several[name], rtol=2e-3, atol=1e-5, err_msg=name)
@@ -145,8 +145,8 @@ def test_several_runs_at_a_time_give_what_one_after_another_gives(config, digits
 def test_runs_at_a_time_may_have_different_numbers_of_epochs_and_diverge(digits):
     config = Config(hidden=(8,), activation="relu", loss="mse", init="he_normal")
     axes = {"learning_rate": [0.1, 1e4], "epochs": [1, 3]}
-    apart = nnjax.sweep(config, digits, axes, seeds=2, together=1)
-    several = nnjax.sweep(config, digits, axes, seeds=2, together=8)
+    apart = nnjax.sweep(config, digits, axes, seeds=2, runs_per_call=1)
+    several = nnjax.sweep(config, digits, axes, seeds=2, runs_per_call=8)
     for name in ("status", "diverged_epoch", "best_epoch"):
         np.testing.assert_array_equal(apart[name], several[name], err_msg=name)
     np.testing.assert_allclose(apart.train_loss, several.train_loss, rtol=1e-3)
@@ -217,21 +217,21 @@ def test_a_diverged_run_is_marked_and_its_neighbours_stay_as_they_were_to_the_bi
         assert np.isnan(run.test_accuracy) == (run.best_epoch == 0)
 
 
-def test_lots_without_a_run_to_train_are_not_called(digits):
+def test_chunks_without_a_run_to_train_are_not_called(digits):
     config = Config(hidden=(8,), activation="relu", loss="mse", init="he_normal")
     axes = [{"learning_rate": 1e6, "epochs": 6}, {"learning_rate": 0.1, "epochs": 2}]
     (group,) = nnjax.plan(config, digits, axes, seeds=1).groups
-    training = Training(group, together=1)
-    train_a_lot, lots = training._train, []
+    training = Training(group, runs_per_call=1)
+    train_a_chunk, chunks = training._train, []
 
     def count(states, inputs, *rest):
-        lots.append(float(inputs.hyper.learning_rate[0, 0]))
-        return train_a_lot(states, inputs, *rest)
+        chunks.append(float(inputs.hyper.learning_rate[0, 0]))
+        return train_a_chunk(states, inputs, *rest)
 
     training._train = count
     losses = np.array([metrics.train_loss for metrics in training.epochs(6)])
     assert np.isnan(losses[:, 0]).all()  # diverged in its first epoch, which is known when the second has begun
-    assert (lots.count(1e6), lots.count(np.float32(0.1))) == (2, 2)
+    assert (chunks.count(1e6), chunks.count(np.float32(0.1))) == (2, 2)
 
 
 def test_an_epoch_begins_before_the_metrics_of_the_last_are_fetched(digits):

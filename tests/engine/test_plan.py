@@ -10,14 +10,14 @@ from nnjax.config import Config
 SMALL = Config(hidden=(8,), init="he_normal", learning_rate=0.5, epochs=2)
 
 
-@pytest.mark.parametrize("together", [0, -1, 2.5, "4", True])
-def test_runs_at_a_time_are_a_count(digits, together):
-    with pytest.raises(ValueError, match=r"together is .* and must be"):
-        nnjax.plan(SMALL, digits, together=together)
+@pytest.mark.parametrize("runs_per_call", [0, -1, 2.5, "4", True])
+def test_runs_at_a_time_are_a_count(digits, runs_per_call):
+    with pytest.raises(ValueError, match=r"runs_per_call is .* and must be"):
+        nnjax.plan(SMALL, digits, runs_per_call=runs_per_call)
 
 
 def test_the_plan_says_how_many_runs_a_device_takes_at_a_time(digits):
-    assert "3 at a time on each" in str(nnjax.plan(SMALL, digits, seeds=6, together=3))
+    assert "3 at a time on each" in str(nnjax.plan(SMALL, digits, seeds=6, runs_per_call=3))
 
 
 def test_a_batch_larger_than_the_training_data_gets_a_sentence(digits):

@@ -1,0 +1,1 @@
+"""Labelled results, their files, statistics over the runs, and a network back from its results."""
