@@ -1,8 +1,11 @@
 """A data set: three splits of labelled examples, checked when it is made."""
 
+import hashlib
+import json
 import numbers
 import sys
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,6 +14,7 @@ from nnjax.config import DataConfig
 from nnjax.data.arrays import kind_of
 from nnjax.data.inputs import TINY, check_scaled, read_inputs
 from nnjax.data.labels import read_labels
+from nnjax.data.notes import notes_on
 from nnjax.types import Examples
 from nnjax.validation import UserError
 
@@ -71,6 +75,21 @@ class Dataset:
     def inputs(self) -> int:
         """D, how many inputs an example has."""
         return int(self.train.x.shape[1])
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What is worth saying of the splits, a sentence each: classes that training never sees, and the like."""
+        splits = {"training": self.train, "validation": self.valid, "test": self.test}
+        return notes_on(splits, self.classes, loaded=self.config is not None)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of all that training sees: data sets with the same one are the same under two names."""
+        digest = hashlib.sha256(json.dumps([self.classes, self.scale]).encode())
+        for array in (array for split in SPLITS for array in getattr(self, split)):
+            digest.update(json.dumps([array.dtype.str, array.shape]).encode())
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
 
     def _check_words(self) -> None:
         if not isinstance(self.name, str):
