@@ -18,8 +18,6 @@ from nnjax.data.notes import notes_on
 from nnjax.types import Examples
 from nnjax.validation import UserError
 
-IMAGE_CLASSES = 10
-"""Classes of mnist and of the sets made in its likeness."""
 SPLITS = ("train", "valid", "test")
 MOST_CLASSES = 2**31 - 1
 """What the integers of the devices hold."""

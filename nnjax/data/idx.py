@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from nnjax.data.dataset import IMAGE_CLASSES
 from nnjax.data.labels import check_labels
 from nnjax.types import Examples
 from nnjax.validation import UserError
@@ -44,7 +43,7 @@ def find(folder: Path, name: str) -> tuple[list[Path], list[str]]:
     return found, missing
 
 
-def read(name: str, files: Sequence[Path]) -> tuple[Examples, Examples]:
+def read(name: str, files: Sequence[Path], classes: int) -> tuple[Examples, Examples]:
     """The training and the test set from the four files that ``find`` found.
 
     Raises:
@@ -52,7 +51,7 @@ def read(name: str, files: Sequence[Path]) -> tuple[Examples, Examples]:
     """
     del name
     train_images, train_labels, test_images, test_labels = files
-    return _read_pair(train_images, train_labels), _read_pair(test_images, test_labels)
+    return _read_pair(train_images, train_labels, classes), _read_pair(test_images, test_labels, classes)
 
 
 def read_idx(path: Path) -> UInt8[np.ndarray, "..."]:
@@ -99,7 +98,7 @@ def _unpack(path: Path, data: bytes) -> bytes:
         raise UserError(f"{path} is a damaged gzip file ({error})") from error
 
 
-def _read_pair(images_path: Path, labels_path: Path) -> Examples:
+def _read_pair(images_path: Path, labels_path: Path, classes: int) -> Examples:
     images, labels = read_idx(images_path), read_idx(labels_path)
     for path, array, dimensions in ((images_path, images, 3), (labels_path, labels, 1)):
         if array.ndim != dimensions:
@@ -109,5 +108,5 @@ def _read_pair(images_path: Path, labels_path: Path) -> Examples:
             f"{images_path} holds {len(images)} images and {labels_path} {len(labels)} labels, "
             "and there must be as many of both"
         )
-    check_labels(labels, IMAGE_CLASSES, str(labels_path))
+    check_labels(labels, classes, str(labels_path))
     return Examples(images.reshape(len(images), math.prod(images.shape[1:])), labels.astype(np.int32))
