@@ -40,11 +40,12 @@ def read_labels(value: object, classes: int, where: str) -> np.ndarray:
         _complain_of_floats(array, classes, where)
     if kind not in "biu":
         raise UserError(f"{where} has labels of type {array.dtype}, and they must be whole numbers from 0")
-    check_labels(array, classes, where)
+    from_one = bool(array.size) and array.min() == 1 and array.max() == classes
+    check_labels(array, classes, where, ": yours begin at 1, so give y - 1" if from_one else "")
     return array.astype(np.int32, copy=False)
 
 
-def check_labels(labels: np.ndarray, classes: int, where: str) -> None:
+def check_labels(labels: np.ndarray, classes: int, where: str, mend: str = "") -> None:
     """Refuse labels outside 0 … C−1.
 
     Raises:
@@ -52,10 +53,9 @@ def check_labels(labels: np.ndarray, classes: int, where: str) -> None:
     """
     wrong = np.flatnonzero((labels < 0) | (labels >= classes))
     if wrong.size:
-        from_one = labels.min() == 1 and labels.max() == classes
         raise UserError(
             f"{where} holds the label {labels[wrong[0]]} at {_place(wrong[0])}, and labels must be 0 to "
-            f"{classes - 1}{': yours begin at 1, so give y - 1' if from_one else ''}"
+            f"{classes - 1}{mend}"
         )
 
 
