@@ -16,7 +16,7 @@ import numpy as np
 
 from nnjax.types import Examples
 
-FORMAT = 1
+FORMAT = 2
 """Counts up when what a reader makes of the same files changes."""
 
 

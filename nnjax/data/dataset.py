@@ -1,27 +1,38 @@
 """A data set: three splits of labelled examples, checked when it is made."""
 
+import hashlib
+import json
+import numbers
+import sys
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Integer, UInt8
 
 from nnjax.config import DataConfig
+from nnjax.data.arrays import kind_of
+from nnjax.data.inputs import TINY, check_scaled, read_inputs
+from nnjax.data.labels import read_labels
+from nnjax.data.notes import notes_on
 from nnjax.types import Examples
 from nnjax.validation import UserError
 
-IMAGE_CLASSES = 10
-"""Classes of mnist and of the sets made in its likeness."""
+SPLITS = ("train", "valid", "test")
+MOST_CLASSES = 2**31 - 1
+"""What the integers of the devices hold."""
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """Training, validation and test examples as NumPy arrays, bytes where the source has bytes.
 
-    A training step divides ``x`` by ``scale``, so inputs of images lie in [0, 1].
+    A training step divides ``x`` by ``scale``, so inputs of images lie in [0, 1]. Each split is given as a pair
+    ``(x, y)`` of whatever holds numbers; `nnjax.data.inputs` and `nnjax.data.labels` say what is taken.
 
     Raises:
-        UserError: when a split is empty, its shapes disagree, a label is not one of 0 … C−1 or an input is not
-            finite.
+        UserError: when a split is no such pair or empty, its shapes disagree, a label is not one of 0 … C−1, or an
+            input is missing, not finite or, also divided by the scale, too large for 32 bits.
     """
 
     name: str
@@ -44,27 +55,75 @@ class Dataset:
         )
 
     def __post_init__(self) -> None:
-        if self.classes < 1:
-            raise UserError(f"{self.name} has {self.classes} classes, and must have at least 1")
-        if not 0 < self.scale < np.inf:
-            raise UserError(f"the scale of {self.name} is {self.scale}, and must be positive and finite")
-        splits = ("train", "valid", "test")
-        for split in splits:
-            object.__setattr__(self, split, Examples(*map(np.asarray, getattr(self, split))))
-        for split in splits:
-            x, y = getattr(self, split)
+        self._check_words()
+        object.__setattr__(self, "classes", self._whole_classes())
+        object.__setattr__(self, "scale", self._float_scale())
+        for split in SPLITS:
             where = f"the {split} split of {self.name}"
-            _check_shapes(x, y, where)
+            given_x, given_y = _pair(getattr(self, split), split, where)
+            x, y = read_inputs(given_x, where), read_labels(given_y, self.classes, where)
+            if len(x) != len(y):
+                raise UserError(f"{where} has {len(x)} inputs and {len(y)} labels, and must have as many of both")
+            check_scaled(x, self.scale, where)
+            object.__setattr__(self, split, Examples(x, y))
             if x.shape[1] != self.inputs:
                 raise UserError(f"{where} has {x.shape[1]} inputs, and the train split has {self.inputs}")
-            check_labels(y, self.classes, where)
-            _check_inputs(x, where)
-            object.__setattr__(self, split, Examples(x, y.astype(np.int32, copy=False)))
 
     @property
     def inputs(self) -> int:
         """D, how many inputs an example has."""
         return int(self.train.x.shape[1])
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What is worth saying of the splits, a sentence each: classes that training never sees, and the like."""
+        splits = {"training": self.train, "validation": self.valid, "test": self.test}
+        return notes_on(splits, self.classes, loaded=self.config is not None)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of all that training sees: data sets with the same one are the same under two names."""
+        digest = hashlib.sha256(json.dumps([self.classes, self.scale]).encode())
+        for array in (array for split in SPLITS for array in getattr(self, split)):
+            digest.update(json.dumps([array.dtype.str, array.shape]).encode())
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+
+    def _check_words(self) -> None:
+        if not isinstance(self.name, str):
+            raise UserError(f"the name of a data set is {_shown(self.name)}, and must be a text")
+        if not self.name.strip() or not self.name.isprintable():
+            raise UserError(f"the name of a data set is {_shown(self.name)}, and must be a text of one line")
+        if not isinstance(self.config, DataConfig | None):
+            raise UserError(
+                f"the config of {self.name} is {_shown(self.config)}, and must be a DataConfig or None"
+            )
+
+    def _whole_classes(self) -> int:
+        given: Any = self.classes
+        if isinstance(given, bool) or not isinstance(given, numbers.Integral):
+            raise UserError(f"{self.name} has {_shown(given)} classes, and must have a whole number of them")
+        classes = int(given)
+        if classes < 1:
+            raise UserError(f"{self.name} has {classes} classes, and must have at least 1")
+        if classes > MOST_CLASSES:
+            raise UserError(f"{self.name} has {classes} classes, and must have at most {MOST_CLASSES}")
+        return classes
+
+    def _float_scale(self) -> float:
+        given: Any = self.scale
+        given = given.item() if getattr(given, "shape", None) == () else given
+        if not isinstance(given, int | float) or isinstance(given, bool):
+            raise UserError(f"the scale of {self.name} is {_shown(given)}, and must be a number")
+        # Compared before it is made a float: a whole number may be too large for one.
+        if not 0 < given <= sys.float_info.max:
+            raise UserError(f"the scale of {self.name} is {_shown(given)}, and must be positive and finite")
+        if not TINY <= given <= 1 / TINY:
+            raise UserError(
+                f"the scale of {self.name} is {_shown(given)}, and must be from {TINY:.2g} to {1 / TINY:.2g}: "
+                "networks train in 32 bits, and its inverse must fit in them too"
+            )
+        return float(given)
 
 
 def split_train(examples: Examples, valid_fraction: float, seed: int | None) -> tuple[Examples, Examples]:
@@ -93,42 +152,15 @@ def split_train(examples: Examples, valid_fraction: float, seed: int | None) -> 
     return Examples(x[:cut], y[:cut]), Examples(x[cut:], y[cut:])
 
 
-def check_labels(labels: Integer[np.ndarray, " N"], classes: int, where: str) -> None:
-    """Refuse labels outside 0 … C−1.
-
-    Raises:
-        UserError: naming the first such label and its place.
-    """
-    wrong = np.flatnonzero((labels < 0) | (labels >= classes))
-    if wrong.size:
-        raise UserError(
-            f"{where} holds the label {labels[wrong[0]]} at example {wrong[0]} (counted from 0), "
-            f"and labels must be 0 to {classes - 1}"
-        )
+def _pair(given: Any, split: str, where: str) -> tuple[Any, Any]:
+    if isinstance(given, tuple | list) and len(given) == 2:
+        return given[0], given[1]
+    hint = ": nnjax.data.split_train cuts one off the training set" if given is None and split == "valid" else ""
+    raise UserError(
+        f"{where} is {kind_of(given)}, and must be a pair (x, y) of inputs [N, D] and labels [N]{hint}"
+    )
 
 
-def _check_shapes(x: np.ndarray, y: np.ndarray, where: str) -> None:
-    if x.ndim != 2 or y.ndim != 1:
-        raise UserError(
-            f"{where} has inputs of shape {x.shape} and labels of shape {y.shape}, and they must be [N, D] and [N]"
-        )
-    if len(x) != len(y):
-        raise UserError(f"{where} has {len(x)} inputs and {len(y)} labels, and must have as many of both")
-    if x.size == 0:
-        raise UserError(f"{where} is empty: its inputs have the shape {x.shape}")
-    if x.dtype != np.uint8 and x.dtype.kind != "f":
-        raise UserError(f"{where} has inputs of type {x.dtype}, and they must be uint8 or floating point")
-    if y.dtype.kind not in "iu":
-        raise UserError(f"{where} has labels of type {y.dtype}, and they must be whole numbers")
-
-
-def _check_inputs(x: UInt8[np.ndarray, "N D"] | Float[np.ndarray, "N D"], where: str) -> None:
-    if x.dtype == np.uint8:
-        return
-    wrong = np.argwhere(~np.isfinite(x))
-    if wrong.size:
-        example, place = wrong[0]
-        raise UserError(
-            f"{where} holds {x[example, place]} at example {example}, input {place} (counted from 0), "
-            "and inputs must be finite"
-        )
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"

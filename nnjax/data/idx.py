@@ -11,11 +11,12 @@ import struct
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from jaxtyping import UInt8
 
-from nnjax.data.dataset import IMAGE_CLASSES, check_labels
+from nnjax.data.labels import check_labels
 from nnjax.types import Examples
 from nnjax.validation import UserError
 
@@ -25,6 +26,11 @@ FILES = (
     "t10k-images-idx3-ubyte",
     "t10k-labels-idx1-ubyte",
 )
+MOST_DIMENSIONS = 8
+MOST_VALUES = 2**31
+"""More than this is no file of small images, but a header that is wrong or means harm."""
+PIECE = 2**20
+"""Bytes that are read at a time."""
 
 
 def find(folder: Path, name: str) -> tuple[list[Path], list[str]]:
@@ -43,7 +49,7 @@ def find(folder: Path, name: str) -> tuple[list[Path], list[str]]:
     return found, missing
 
 
-def read(name: str, files: Sequence[Path]) -> tuple[Examples, Examples]:
+def read(name: str, files: Sequence[Path], classes: int) -> tuple[Examples, Examples]:
     """The training and the test set from the four files that ``find`` found.
 
     Raises:
@@ -51,54 +57,76 @@ def read(name: str, files: Sequence[Path]) -> tuple[Examples, Examples]:
     """
     del name
     train_images, train_labels, test_images, test_labels = files
-    return _read_pair(train_images, train_labels), _read_pair(test_images, test_labels)
+    return _read_pair(train_images, train_labels, classes), _read_pair(test_images, test_labels, classes)
 
 
 def read_idx(path: Path) -> UInt8[np.ndarray, "..."]:
-    """The array of bytes in one IDX file, unpacked first if its name ends in .gz.
+    """The array of bytes in one IDX file, unpacked if its name ends in .gz.
+
+    The header is read first, and then as many bytes as it promises: a small file that unpacks to a large one costs
+    no memory.
 
     Raises:
         UserError: when the file can't be opened, isn't gzip, isn't IDX of bytes, or is too short or too long.
     """
     try:
-        data = path.read_bytes()
+        if path.suffix != ".gz":
+            with path.open("rb") as file:
+                return _read_stream(path, file)
+        with path.open("rb") as file:
+            begin = file.read(2)
+        if begin != b"\x1f\x8b":
+            raise UserError(
+                f"{path} begins with the bytes {begin.hex(' ') or '(none)'}, and a gzip file begins with 1f 8b"
+            )
+        with gzip.open(path) as unpacked:
+            return _read_stream(path, unpacked)
+    except EOFError as error:
+        size = path.stat().st_size
+        raise UserError(f"{path} is a gzip file cut short: more must follow its {size} bytes") from error
+    except (gzip.BadGzipFile, zlib.error) as error:
+        if str(error).startswith("Not a gzipped file"):  # but it began as one; gzip lets zeros follow, and no more
+            raise UserError(f"{path} has other bytes after the end of its gzip stream") from error
+        raise UserError(f"{path} is a damaged gzip file ({error})") from error
     except OSError as error:
         raise UserError(f"{path} can't be read: {error.strerror}") from error
-    if path.suffix == ".gz":
-        data = _unpack(path, data)
-    if len(data) < 4 or data[:3] != b"\0\0\x08":
+
+
+def _read_stream(path: Path, file: IO[bytes] | gzip.GzipFile) -> UInt8[np.ndarray, "..."]:
+    begin = file.read(4)
+    if len(begin) < 4 or begin[:3] != b"\0\0\x08":
         raise UserError(
-            f"{path} begins with the bytes {data[:4].hex(' ') or '(none)'}, and an IDX file of bytes begins with "
+            f"{path} begins with the bytes {begin.hex(' ') or '(none)'}, and an IDX file of bytes begins with "
             "00 00 08 and the number of dimensions"
         )
-    header = 4 + 4 * data[3]
-    if len(data) < header:
-        raise UserError(f"{path} holds {len(data)} bytes of IDX, and its header alone must be {header}")
-    shape = struct.unpack(f">{data[3]}I", data[4:header])
-    expected = header + math.prod(shape)
-    if len(data) != expected:
+    dimensions = begin[3]
+    if dimensions > MOST_DIMENSIONS:
+        raise UserError(f"{path} has {dimensions} dimensions, and must have at most {MOST_DIMENSIONS}")
+    sizes = file.read(4 * dimensions)
+    header = 4 + 4 * dimensions
+    if len(sizes) < 4 * dimensions:
+        raise UserError(f"{path} holds {4 + len(sizes)} bytes of IDX, and its header alone must be {header}")
+    shape = struct.unpack(f">{dimensions}I", sizes)
+    count = math.prod(shape)
+    if count > MOST_VALUES:
+        raise UserError(f"{path} promises {count} values in its header, and may hold at most {MOST_VALUES}")
+    values = bytearray()
+    # In pieces, as a file may hold less than it promises, and one value more, which must not be there.
+    while piece := file.read(min(PIECE, count + 1 - len(values))):
+        values += piece
+    expected = f"a header of {header} and {' × '.join(map(str, shape)) or 1} values"
+    if len(values) > count:
         raise UserError(
-            f"{path} holds {len(data)} bytes of IDX, and must hold {expected}: a header of {header} and "
-            f"{' × '.join(map(str, shape))} values"
+            f"{path} holds more than the {header + count} bytes of IDX that its header promises: {expected}"
         )
-    # A copy, since an array that looks into a bytes object can't be written to.
-    return np.frombuffer(data, np.uint8, offset=header).reshape(shape).copy()
-
-
-def _unpack(path: Path, data: bytes) -> bytes:
-    if data[:2] != b"\x1f\x8b":
+    if len(values) < count:
         raise UserError(
-            f"{path} begins with the bytes {data[:2].hex(' ') or '(none)'}, and a gzip file begins with 1f 8b"
+            f"{path} holds {header + len(values)} bytes of IDX, and must hold {header + count}: {expected}"
         )
-    try:
-        return gzip.decompress(data)
-    except EOFError as error:
-        raise UserError(f"{path} is a gzip file cut short: more must follow its {len(data)} bytes") from error
-    except (OSError, zlib.error) as error:
-        raise UserError(f"{path} is a damaged gzip file ({error})") from error
+    return np.frombuffer(values, np.uint8).reshape(shape)
 
 
-def _read_pair(images_path: Path, labels_path: Path) -> Examples:
+def _read_pair(images_path: Path, labels_path: Path, classes: int) -> Examples:
     images, labels = read_idx(images_path), read_idx(labels_path)
     for path, array, dimensions in ((images_path, images, 3), (labels_path, labels, 1)):
         if array.ndim != dimensions:
@@ -108,5 +136,5 @@ def _read_pair(images_path: Path, labels_path: Path) -> Examples:
             f"{images_path} holds {len(images)} images and {labels_path} {len(labels)} labels, "
             "and there must be as many of both"
         )
-    check_labels(labels, IMAGE_CLASSES, str(labels_path))
+    check_labels(labels, classes, str(labels_path))
     return Examples(images.reshape(len(images), math.prod(images.shape[1:])), labels.astype(np.int32))

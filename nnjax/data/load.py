@@ -1,32 +1,123 @@
-"""Data sets by name, from whichever kind of files a folder holds."""
+"""Data sets by name: one that comes with a library, or files of whichever kind a folder holds."""
 
 import contextlib
+import hashlib
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
+
+import numpy as np
 
 from nnjax.config import DataConfig, DataName, DataSource
 from nnjax.data import cache, csv, digits, idx, tfds
-from nnjax.data.dataset import IMAGE_CLASSES, Dataset, split_train
+from nnjax.data.arrays import kind_of
+from nnjax.data.dataset import Dataset, split_train
 from nnjax.types import Examples
-from nnjax.validation import UserError
+from nnjax.validation import UserError, nearest
 
 
-class Route(NamedTuple):
+class Source(NamedTuple):
     """A kind of files: how to find a data set's in a folder, and how to read them."""
 
     find: Callable[[Path, str], tuple[list[Path], list[str]]]
     """``(folder, name) -> (files that are there, names of files that aren't)``."""
-    read: Callable[[str, Sequence[Path]], tuple[Examples, Examples]]
-    """``(name, files) -> (training set, test set)``."""
+    read: Callable[[str, Sequence[Path], int], tuple[Examples, Examples]]
+    """``(name, files, classes) -> (training set, test set)``."""
 
 
-ROUTES = {
-    "idx": Route(idx.find, idx.read),
-    "csv": Route(csv.find, csv.read),
-    "tfds": Route(tfds.find, tfds.read),
+SOURCES = {
+    "idx": Source(idx.find, idx.read),
+    "csv": Source(csv.find, csv.read),
+    "tfds": Source(tfds.find, tfds.read),
 }
+"""The kinds of files by name, in the order in which auto looks for them."""
+
+
+class Named(NamedTuple):
+    """A data set that has a name: where its examples come from, and what they are."""
+
+    read: Callable[[str, str | None, str], tuple[Examples, Examples]]
+    """``(name, folder, source) -> (training set, test set)``; what needs no folder looks at none of the three."""
+    classes: int
+    """C, how many classes there are."""
+    scale: float
+    """The largest value an input can take."""
+    originals: tuple[str, ...] = ()
+    """sha256 of the published files, and of the training and the test set's pixels, to tell it from others."""
+
+
+def read_digits(name: str, folder: str | None, source: str) -> tuple[Examples, Examples]:
+    """The digits, which come with scikit-learn."""
+    del name, folder, source
+    return digits.read()
+
+
+def read_files(name: str, folder: str | None, source: str) -> tuple[Examples, Examples]:
+    """The training and the test set from files, or from the cache once they were read.
+
+    Raises:
+        UserError: for a folder or file that is missing, damaged data, or files of another data set.
+    """
+    try:
+        source, files = _find(name, folder, source)
+        entry = cache.Entry.of(name, source, files)
+        cached = entry.load()
+        if cached is not None:
+            return cached
+        train, test = SOURCES[source].read(name, files, DATASETS[name].classes)
+        _check_originals(name, files, train, test)
+    except OSError as error:
+        raise UserError(f"{error.filename or folder} can't be read: {error.strerror or error}") from error
+    # What a data set refuses must not come back from the cache.
+    Dataset(name, train, train, test, DATASETS[name].classes, DATASETS[name].scale)
+    entry.store(train, test)
+    return train, test
+
+
+# The sums of the files are those that tensorflow_datasets 4.9.10 holds as url_infos; those of the pixels, training
+# and then test set, were taken from files that have these sums.
+DATASETS = {
+    "digits": Named(read_digits, classes=10, scale=16.0),
+    "mnist": Named(
+        read_files,
+        classes=10,
+        scale=255.0,
+        originals=(
+            "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+            "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+            "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+            "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+            "741c988805d008ac6e4c904b69001ba184c24b2c540a4ef403f4c71b676cf757",
+            "6d87418db22cc8025d05968bec9bd5c3932904b23485740db143a061a2c9d161",
+        ),
+    ),
+    "fashion_mnist": Named(
+        read_files,
+        classes=10,
+        scale=255.0,
+        originals=(
+            "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+            "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+            "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+            "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+            "2e487a6c89124f78f2d7521542223cafe96f7123c3ca13d447772ac6ecbb3012",
+            "c867c93ff95360594e8ec3287995350b824dd110b11595c0e13d5423f621867a",
+        ),
+    ),
+    "kmnist": Named(
+        read_files,
+        classes=10,
+        scale=255.0,
+        originals=(
+            "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",
+            "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17",
+            "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
+            "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
+        ),
+    ),
+}
+"""The data sets that have a name."""
 
 
 def load_data(
@@ -41,7 +132,8 @@ def load_data(
 
     Args:
         name: digits, which comes with scikit-learn and needs no folder, or mnist, fashion_mnist or kmnist.
-        dir: the folder with the files; ~ is the home folder.
+        dir: the folder with the files, or one that holds such folders by the names of the data sets; ~ is the home
+            folder.
         source: idx, csv or tfds; auto takes the first of these whose files are all there.
         valid_fraction: the share of the training set that validates.
         split_seed: shuffle the training set with this seed before it is split.
@@ -51,29 +143,30 @@ def load_data(
         files, whatever the source, and are kept in the cache folder after they were first read.
 
     Raises:
-        UserError: in one sentence, for an unknown name, a folder or file that is missing, or damaged data.
+        UserError: in one sentence, for an unknown name, a folder or file that is missing, damaged data, or files
+            that are known to be another data set's.
     """
+    _check_name(name)
+    if not isinstance(dir, str | os.PathLike | None):
+        raise UserError(f"data.dir is {kind_of(dir)}, and must be a text or a path")
     folder = os.fspath(dir) if isinstance(dir, os.PathLike) else dir
     # The configuration refuses what can't be right, so that there is one source of the words and ranges.
     config = DataConfig(cast(DataName, name), folder, cast(DataSource, source), valid_fraction, split_seed)
-    if name == "digits":
-        train, test = digits.read()
-        return Dataset(
-            name, *split_train(train, valid_fraction, split_seed), test, classes=10, scale=16.0, config=config
-        )
-    try:
-        source, files = _find(name, folder, source)
-        entry = cache.Entry.of(name, source, files)
-        cached = entry.load()
-        train, test = cached or ROUTES[source].read(name, files)
-    except OSError as error:
-        raise UserError(f"{error.filename or folder} can't be read: {error.strerror or error}") from error
+    named = DATASETS[name]
+    train, test = named.read(name, folder, source)
     parts = split_train(train, valid_fraction, split_seed)
-    data = Dataset(name, *parts, test, classes=IMAGE_CLASSES, scale=255.0, config=config)
-    if cached is None:
-        # Only now: what the data set refuses must not come back from the cache.
-        entry.store(train, test)
-    return data
+    return Dataset(name, *parts, test, named.classes, named.scale, config)
+
+
+def _check_name(name: Any) -> None:
+    if isinstance(name, str) and name in DATASETS:
+        return
+    given = repr(name[:60]) if isinstance(name, str) else kind_of(name)
+    near = nearest(name, DATASETS) if isinstance(name, str) else ""
+    raise UserError(
+        f"data.name is {given}, and must be one of {', '.join(DATASETS)}"
+        f"{near or '; data of your own are given as a nnjax.Dataset'}"
+    )
 
 
 def _find(name: str, dir: str | None, source: str) -> tuple[str, list[Path]]:
@@ -85,14 +178,34 @@ def _find(name: str, dir: str | None, source: str) -> tuple[str, list[Path]]:
         folder = folder.expanduser()
     if not folder.is_dir():
         raise UserError(f"data.dir is {dir!r}, and there is no such folder")
-    lacking = {}
+    own = [folder / word for word in dict.fromkeys((name, name.replace("_", "-")))]
+    folders = [*filter(Path.is_dir, own), folder]
+    lacking: dict[tuple[str, Path], list[str]] = {}
     begun = []
-    for kind in ROUTES if source == "auto" else [source]:
-        files, missing = ROUTES[kind].find(folder, name)
-        if not missing:
-            return kind, files
-        lacking[kind] = f"{', '.join(missing)} ({kind})"
-        begun += [kind] if files else []
-    # Where some files of a kind are there, that is the kind that was meant.
-    lists = lacking[begun[0]] if begun else " or ".join(lacking.values())
-    raise UserError(f"{folder} doesn't hold {name}: it lacks {lists}")
+    for kind in SOURCES if source == "auto" else [source]:
+        for place in folders:
+            files, missing = SOURCES[kind].find(place, name)
+            if not missing:
+                return kind, files
+            lacking[kind, place] = missing
+            begun += [(kind, place)] if files else []
+    # Where some files of a kind are there, that is the kind, and the folder, that was meant.
+    place = begun[0][1] if begun else folders[0]
+    meant = begun[:1] or [pair for pair in lacking if pair[1] == place]
+    lists = " or ".join(f"{', '.join(lacking[pair])} ({pair[0]})" for pair in meant)
+    raise UserError(f"{place} doesn't hold {name}: it lacks {lists}")
+
+
+def _check_originals(name: str, files: Sequence[Path], train: Examples, test: Examples) -> None:
+    """Refuse files that are known to be another data set's; what is known of none may be anybody's own."""
+    known = {sha256: other for other, named in DATASETS.items() for sha256 in named.originals}
+    parts: list[tuple[str, Any]] = [(str(path), path.read_bytes()) for path in files if path.suffix == ".gz"]
+    for split, examples in (("training", train), ("test", test)):
+        parts.append((f"the {split} set in {files[0].parent}", np.ascontiguousarray(examples.x).data))
+    for what, content in parts:
+        other = known.get(hashlib.sha256(content).hexdigest(), name)
+        if other != name:
+            raise UserError(
+                f"{what} is that of {other}, and data.name is {name!r}: give the folder of {name}, or one that "
+                f"holds a folder {name} and a folder {other}"
+            )

@@ -21,8 +21,8 @@ from jaxtyping import Int
 
 from nnjax.config import choice
 from nnjax.data import cache
-from nnjax.data.dataset import IMAGE_CLASSES, check_labels
 from nnjax.data.idx import FILES, read_idx
+from nnjax.data.labels import check_labels
 from nnjax.types import Examples
 from nnjax.validation import UserError
 
@@ -50,26 +50,27 @@ def find(folder: Path, name: str) -> tuple[list[Path], list[str]]:
     return found, [f"{name}/*/{INFO} or {rest}"] if missing else []
 
 
-def read(name: str, files: Sequence[Path]) -> tuple[Examples, Examples]:
+def read(name: str, files: Sequence[Path], classes: int) -> tuple[Examples, Examples]:
     """The training and the test set from the files that ``find`` found, in the order of the original files.
 
     Original files are prepared first, in the cache folder.
 
     Raises:
-        UserError: when TFDS isn't installed, a checksum is wrong, or the prepared files are damaged or not in a
-            format that is read without TensorFlow.
+        UserError: when TFDS isn't installed or has no such data set, a checksum is wrong, or the prepared files
+            are damaged or not in a format that is read without TensorFlow.
     """
+    choice("data.name for the source tfds", name, NAMES)
     if files[0].name == INFO:
-        return _read_prepared(files[0].parent)
+        return _read_prepared(files[0].parent, classes)
     builder = _builder(name)
     _check_sums(builder, files)
     try:
-        return _read_prepared(_prepare(builder, files[0].parent, cache.folder() / "tfds"))
+        return _read_prepared(_prepare(builder, files[0].parent, cache.folder() / "tfds"), classes)
     except Exception:
         # The cache folder can't be written, or what it held was damaged, or somebody else prepares there just now:
         # what TFDS raises then isn't documented, and a cache is never in the way.
         with tempfile.TemporaryDirectory() as fresh:
-            return _read_prepared(_prepare(builder, files[0].parent, Path(fresh)))
+            return _read_prepared(_prepare(builder, files[0].parent, Path(fresh)), classes)
 
 
 def prepare(name: str, raw_dir: str | os.PathLike[str], data_dir: str | os.PathLike[str]) -> Path:
@@ -174,7 +175,7 @@ def _prepare(builder: Any, raw: Path, data_dir: Path) -> Path:
     return Path(ready.data_dir)
 
 
-def _read_prepared(folder: Path) -> tuple[Examples, Examples]:
+def _read_prepared(folder: Path, classes: int) -> tuple[Examples, Examples]:
     tfds = _tfds()
     try:
         builder = tfds.builder_from_directory(folder)
@@ -192,7 +193,7 @@ def _read_prepared(folder: Path) -> tuple[Examples, Examples]:
     except Exception as error:  # what TFDS and the reader of records raise isn't documented
         raise UserError(f"{folder} can't be read as a data set prepared by TFDS: {_first_line(error)}") from error
     for split, examples in (("train", train), ("test", test)):
-        check_labels(examples.y, IMAGE_CLASSES, f"the {split} split in {folder}")
+        check_labels(examples.y, classes, f"the {split} split in {folder}")
     return train, test
 
 

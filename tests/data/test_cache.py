@@ -33,11 +33,11 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the sets that were read from IDX files and not from the cache."""
     names: list[str] = []
 
-    def read(name: str, files: Sequence[Path]) -> tuple[Examples, Examples]:
+    def read(name: str, files: Sequence[Path], classes: int) -> tuple[Examples, Examples]:
         names.append(name)
-        return idx.read(name, files)
+        return idx.read(name, files, classes)
 
-    monkeypatch.setitem(load.ROUTES, "idx", load.ROUTES["idx"]._replace(read=read))
+    monkeypatch.setitem(load.SOURCES, "idx", load.SOURCES["idx"]._replace(read=read))
     return names
 
 

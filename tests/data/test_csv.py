@@ -176,3 +176,111 @@ def test_the_real_mnist_is_the_same_from_csv_and_idx(data_dir: Path, tmp_path: P
     for name in ("train", "valid", "test"):
         for ours, theirs in zip(getattr(from_csv, name), getattr(from_idx, name), strict=True):
             np.testing.assert_array_equal(ours, theirs, strict=True)
+
+
+def rewritten(path: Path, *changes: tuple[str, str], encoding: str = "utf-8") -> Path:
+    """The table, written, with some parts of its text changed."""
+    text = write(path, table()).read_text()
+    for old, new in changes:
+        text = text.replace(old, new)
+    path.write_text(text, encoding=encoding, newline="")
+    return path
+
+
+SPELLINGS: dict[str, tuple[tuple[str, str], ...]] = {
+    "semicolons": ((",", ";"),),
+    "tabs": ((",", "\t"),),
+    "spaces after commas": ((",", ", "),),
+    "quoted": ((",", '","'), ("\n", '"\n"')),
+    "comma at the end": (("\n", ",\n"),),
+    "semicolon at the end": ((",", ";"), ("\n", ";\n")),
+    "Windows": (("\n", "\r\n"),),
+    "old Macintosh": (("\n", "\r"),),
+    "blank lines of blanks": (("\n", "\n  \n"),),
+}
+
+
+@pytest.mark.parametrize("case", SPELLINGS)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_what_other_programs_write_is_read(case: str, encoding: str, tmp_path: Path) -> None:
+    path = rewritten(tmp_path / "some.csv", *SPELLINGS[case], encoding=encoding)
+    if case == "quoted":  # the quotes at both ends
+        path.write_text(f'"{path.read_text(encoding)[:-1]}', encoding=encoding, newline="")
+    found = read_csv(path)
+    assert np.hstack([found.y[:, None], found.x]).tolist() == table()
+
+
+HEADERS: dict[str, list[object]] = {
+    "names with digits": ["label_1", *(f"pix-{number}" for number in range(784))],
+    "label5": ["label5", *(f"{number}x" for number in range(784))],
+    "quoted": ['"target"', *(f'"{number}"' for number in range(784))],
+    "numbers from 0": list(range(785)),
+    "numbers from 1": list(range(1, 786)),
+    "a name and numbers": ["5th", *range(784)],
+    "a hash": ["# label", *(f"pixel{number}" for number in range(784))],
+}
+
+
+@pytest.mark.parametrize("case", HEADERS)
+@pytest.mark.parametrize("separator", [",", ";"])
+@pytest.mark.parametrize("before", ["", "\n"])
+def test_headers_of_other_words_are_headers(case: str, separator: str, before: str, tmp_path: Path) -> None:
+    path = tmp_path / "some.csv"
+    lines = [separator.join(map(str, row)) for row in (HEADERS[case], *table())]
+    path.write_text(before + "\n".join(lines))
+    found = read_csv(path)
+    assert np.hstack([found.y[:, None], found.x]).tolist() == table()
+
+
+def test_a_slip_in_the_first_label_loses_no_example(tmp_path: Path) -> None:
+    rows = table()
+    rows[0][0] = "x5"
+    with pytest.raises(ValueError, match="line 1: the label is 'x5', and must be a whole number from 0 to 9"):
+        read_csv(write(tmp_path / "some.csv", rows))
+
+
+def test_an_index_before_the_labels_is_refused(tmp_path: Path) -> None:
+    rows: Table = [["", "label", *range(784)], *([place, *row] for place, row in enumerate(table()))]
+    with pytest.raises(ValueError, match="line 1: there are 785 pixels after the label, and there must be 784"):
+        read_csv(write(tmp_path / "some.csv", rows))
+
+
+def test_a_longer_line_is_no_comma_at_the_end(tmp_path: Path) -> None:
+    path = rewritten(tmp_path / "some.csv", ("\n", ",7\n"))
+    with pytest.raises(ValueError, match="line 1: there are 785 pixels after the label"):
+        read_csv(path)
+    rewritten(path, ("\n", ",,\n"))
+    with pytest.raises(ValueError, match="line 1: there are 785 pixels after the label"):
+        read_csv(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"\x1f\x8b\x08\0", "a gzip file"),
+        (b"PK\x03\x04", "a zip file"),
+        (b"\x005\0,\x000", "no text in UTF-8"),
+        (b"5\0,\x000\0", "no text in UTF-8"),
+    ],
+)
+def test_what_is_no_text_is_a_sentence(content: bytes, what: str, tmp_path: Path) -> None:
+    path = tmp_path / "some.csv"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"some\.csv is {what}, and must be text"):
+        read_csv(path)
+
+
+def test_half_a_character_of_utf_16_is_a_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "some.csv"
+    path.write_bytes("5,1".encode("utf-16") + b"0")
+    with pytest.raises(ValueError, match=r"some\.csv is no text in UTF-16, as which it is marked$"):
+        read_csv(path)
+
+
+def test_labels_are_classes_of_the_set(tmp_path: Path) -> None:
+    rows = table()
+    rows[1][0] = 11
+    path = write(tmp_path / "some.csv", rows)
+    assert read_csv(path, classes=12).y[1] == 11
+    with pytest.raises(ValueError, match="line 2: the label is '11', and must be a whole number from 0 to 9"):
+        read_csv(path, classes=10)

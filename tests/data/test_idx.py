@@ -4,6 +4,8 @@ import gzip
 import hashlib
 import struct
 import tempfile
+import tracemalloc
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +66,9 @@ def test_a_file_of_any_other_length_is_refused(array: np.ndarray, data: st.DataO
         path = Path(folder) / "some-idx"
         for wrong in (content[:cut], content + b"\0"):
             path.write_bytes(wrong)
-            with pytest.raises(ValueError, match=r"begins with the bytes|must (be|hold) \d+"):
+            with pytest.raises(
+                ValueError, match=r"begins with the bytes|must (be|hold) \d+|holds more than the \d+ bytes"
+            ):
                 read_idx(path)
 
 
@@ -106,7 +110,16 @@ BAD_IMAGES = {
         gzip.compress(GOOD[:-1]),
         "holds 27 bytes of IDX, and must hold 28: a header of 16 and 2 × 3 × 2 values",
     ),
-    "too long": (gzip.compress(GOOD + b"\0"), "holds 29 bytes of IDX, and must hold 28"),
+    "too long": (gzip.compress(GOOD + b"\0"), "holds more than the 28 bytes of IDX that its header promises"),
+    "more after the end of gzip": (
+        gzip.compress(GOOD) + b"more",
+        "has other bytes after the end of its gzip stream",
+    ),
+    "more after zeros": (
+        gzip.compress(GOOD) + bytes(9) + b"more",
+        "has other bytes after the end of its gzip stream",
+    ),
+    "cut before the zeros": (gzip.compress(GOOD)[:-9] + bytes(20), "is a damaged gzip file"),
     "wrong number of dimensions": (
         gzip.compress(to_idx(np.zeros(20, np.uint8))),
         "has 1 dimensions, and must have 3",
@@ -161,3 +174,77 @@ def test_the_real_mnist_is_the_published_one(data_dir: Path) -> None:
     raw = gzip.decompress((folder / "train-images-idx3-ubyte.gz").read_bytes())
     assert struct.unpack(">4I", raw[:16]) == (0x803, 60_000, 28, 28)
     np.testing.assert_array_equal(images.ravel(), np.frombuffer(raw, np.uint8, offset=16))
+
+
+@pytest.mark.parametrize("members", [1, 2])
+def test_gzip_ignores_zeros_at_the_end_and_joins_members(members: int, tmp_path: Path) -> None:
+    content = to_idx(np.arange(12, dtype=np.uint8))
+    cut = 7 if members == 2 else len(content)
+    path = tmp_path / "some-idx.gz"
+    path.write_bytes(gzip.compress(content[:cut]) + gzip.compress(content[cut:]) + bytes(512))
+    assert read_idx(path).tolist() == list(range(12))
+
+
+def bomb(head: bytes, megabytes: int) -> bytes:
+    """A gzip file that unpacks to a header and many zeros."""
+    packer = zlib.compressobj(9, wbits=31)
+    parts = [packer.compress(head)]
+    parts += [packer.compress(bytes(2**20)) for _ in range(megabytes)]
+    return b"".join([*parts, packer.flush()])
+
+
+@pytest.mark.parametrize(
+    ("head", "sentence"),
+    [
+        (
+            to_idx(np.zeros((2, 2), np.uint8)),
+            "holds more than the 16 bytes of IDX that its header promises: a header",
+        ),
+        (bytes(4), "begins with the bytes 00 00 00 00, and an IDX file"),
+        (
+            b"\0\0\x08\x03" + b"\xff" * 12,
+            "promises 79228162458924105385300197375 values in its header, and may hold at most 2147483648",
+        ),
+        (
+            b"\0\0\x08\x03" + (2**30).to_bytes(4, "big") * 3,
+            "promises 1237940039285380274899124224 values in its header",
+        ),
+        (b"\0\0\x08\x21" + bytes(4 * 33), "has 33 dimensions, and must have at most 8"),
+        (
+            b"\0\0\x08\x00",
+            "holds more than the 5 bytes of IDX that its header promises: a header of 4 and 1 values",
+        ),
+    ],
+)
+@pytest.mark.parametrize("packed", [True, False])
+def test_no_more_is_unpacked_than_the_header_promises(
+    head: bytes, sentence: str, packed: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / ("some-idx.gz" if packed else "some-idx")
+    if packed:
+        path.write_bytes(bomb(head, 256))
+        assert path.stat().st_size < 2**20
+    else:
+        with path.open("wb") as file:  # a file with a hole
+            file.write(head)
+            file.truncate(2**28)
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=r"some-idx") as caught:
+        read_idx(path)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert sentence in str(caught.value)
+    assert most < 2**24
+
+
+def test_a_file_that_cannot_hold_what_it_promises_is_not_made_room_for(tmp_path: Path) -> None:
+    path = tmp_path / "some-idx.gz"
+    path.write_bytes(gzip.compress(b"\0\0\x08\x01" + (2**31 - 8).to_bytes(4, "big") + b"few"))
+    tracemalloc.start()
+    with pytest.raises(
+        ValueError, match=r"holds 11 bytes of IDX, and must hold 2147483648: a header of 8 and 2147"
+    ):
+        read_idx(path)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 2**24

@@ -1,12 +1,14 @@
 """Data sets by name: which files are read, how the sets are split, and what is said of bad arguments."""
 
+import gzip
+import hashlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from nnjax.data import load_data
+from nnjax.data import load, load_data
 
 
 def write_idx(folder: Path) -> Path:
@@ -76,6 +78,26 @@ MISSING: dict[str, tuple[dict[str, Any], str]] = {
         {"name": "mnits"},
         "data.name is 'mnits', and must be one of digits, mnist, fashion_mnist, kmnist; did you mean 'mnist'?",
     ),
+    "name far from all": (
+        {"name": "my_results"},
+        "data.name is 'my_results', and must be one of digits, mnist, fashion_mnist, kmnist; data of your own are "
+        "given as a nnjax.Dataset",
+    ),
+    "no name": (
+        {"name": None},
+        "data.name is None, and must be one of digits, mnist, fashion_mnist, kmnist; data",
+    ),
+    "arrays for a name": (
+        {"name": np.zeros((2, 2))},
+        "data.name is an ndarray of shape (2, 2), and must be one of",
+    ),
+    "number for a folder": ({"dir": 3}, "data.dir is an int, and must be a text or a path"),
+    "bytes for a folder": ({"dir": b"whole"}, "data.dir is a bytes, and must be a text or a path"),
+    "named folder of a parent": ({"dir": "parent"}, "parent/mnist doesn't hold mnist: it lacks train-images"),
+    "named folder that lacks one": (
+        {"dir": "parent", "name": "kmnist"},
+        "parent/kmnist doesn't hold kmnist: it lacks t10k-labels-idx1-ubyte[.gz] (idx)",
+    ),
     "unknown source": (
         {"source": "cvs"},
         "data.source is 'cvs', and must be one of auto, idx, csv, tfds; did you mean 'csv'?",
@@ -118,6 +140,9 @@ def test_bad_arguments_get_one_sentence(case: str, tmp_path: Path, monkeypatch: 
     Path("part/t10k-labels-idx1-ubyte").unlink()
     write_csv(Path("csv"), label=1)
     Path("csv/mnist_test.csv").unlink()
+    Path("parent/mnist").mkdir(parents=True)
+    write_idx(Path("parent/kmnist"))
+    Path("parent/kmnist/t10k-labels-idx1-ubyte").unlink()
     changes, sentence = MISSING[case]
     asked: dict[str, Any] = {"name": "mnist", "dir": "whole", **changes}
     with pytest.raises(ValueError, match=r"^") as caught:
@@ -143,3 +168,90 @@ def test_splits_of_different_image_sizes_are_refused_and_not_cached(tmp_path: Pa
     with pytest.raises(ValueError, match="the test split of mnist has 1 inputs, and the train split has 4"):
         load_data("mnist", tmp_path)
     assert not cache_dir.exists()
+
+
+def test_a_folder_may_hold_folders_by_the_names_of_the_sets(tmp_path: Path) -> None:
+    write_idx(tmp_path / "mnist")
+    write_csv(tmp_path / "fashion-mnist", label=3)
+    for split in ("train", "test"):
+        path = tmp_path / "fashion-mnist" / f"mnist_{split}.csv"
+        path.rename(path.with_name(f"fashion-mnist_{split}.csv"))
+    assert load_data("mnist", tmp_path).inputs == 4
+    assert load_data("fashion_mnist", tmp_path).inputs == 784
+    # The folder of the name goes before files that lie beside it, and files before an empty folder.
+    write_csv(tmp_path, label=7)
+    assert set(load_data("mnist", tmp_path, source="csv").train.y) == {7}
+    write_csv(tmp_path / "mnist", label=8)
+    assert set(load_data("mnist", tmp_path, source="csv").train.y) == {8}
+
+
+def known_as_kmnist(monkeypatch: pytest.MonkeyPatch, *contents: bytes) -> None:
+    sums = tuple(hashlib.sha256(content).hexdigest() for content in contents)
+    monkeypatch.setitem(load.DATASETS, "kmnist", load.DATASETS["kmnist"]._replace(originals=sums))
+
+
+@pytest.mark.parametrize("file", ["train-images-idx3-ubyte", "t10k-labels-idx1-ubyte"])
+def test_files_that_are_known_to_be_another_sets_are_refused(
+    file: str, tmp_path: Path, cache_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_idx(tmp_path)
+    packed = gzip.compress((tmp_path / file).read_bytes())
+    (tmp_path / f"{file}.gz").write_bytes(packed)
+    known_as_kmnist(monkeypatch, packed)
+    with pytest.raises(
+        ValueError, match=r"ubyte\.gz is that of kmnist, and data\.name is 'mnist': give the folder"
+    ):
+        load_data("mnist", tmp_path)
+    assert not cache_dir.exists()
+    assert load_data("kmnist", tmp_path).name == "kmnist"
+    with pytest.raises(ValueError, match=r"is that of kmnist, and data\.name is 'mnist'"):
+        load_data("mnist", tmp_path)
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_pixels_that_are_known_to_be_another_sets_are_refused(
+    split: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_csv(tmp_path, label=7)
+    (tmp_path / f"mnist_{split}.csv").write_text(f"1{',2' * 784}\n" * 5)
+    known_as_kmnist(monkeypatch, bytes([2] * 784 * 5))
+    with pytest.raises(
+        ValueError, match=r"^the (training|test) set in .* is that of kmnist, and data\.name is 'mni"
+    ):
+        load_data("mnist", tmp_path)
+
+
+def test_files_that_are_known_of_no_set_may_have_any_name(tmp_path: Path) -> None:
+    write_idx(tmp_path)
+    for name in ("mnist", "fashion_mnist", "kmnist"):
+        assert load_data(name, tmp_path).name == name
+    prints = {load_data(name, tmp_path).fingerprint for name in ("mnist", "kmnist")}
+    assert len(prints) == 1  # which is how whoever ranks data sets can tell
+
+
+def test_no_sum_is_of_two_sets() -> None:
+    sums = [total for named in load.DATASETS.values() for total in named.originals]
+    assert len(set(sums)) == len(sums)
+    assert all(len(total) == 64 for total in sums)
+
+
+def test_the_real_sets_are_told_apart_and_found_by_name_in_their_folder(data_dir: Path, tmp_path: Path) -> None:
+    mnist, fashion = (load_data(name, data_dir) for name in ("mnist", "fashion_mnist"))
+    assert mnist.fingerprint != fashion.fingerprint
+    assert mnist.notes == fashion.notes == ()
+    for name, other in (("fashion_mnist", "mnist"), ("mnist", "fashion_mnist"), ("kmnist", "mnist")):
+        with pytest.raises(ValueError, match=rf"is that of {other}, and data\.name is '{name}'"):
+            load_data(name, data_dir / other)
+    for path in (data_dir / "mnist").iterdir():
+        (tmp_path / path.stem).write_bytes(gzip.decompress(path.read_bytes()))
+    with pytest.raises(ValueError, match=r"^the training set in .* is that of mnist"):
+        load_data("fashion_mnist", tmp_path)
+
+
+def test_the_sums_are_those_of_tensorflow_datasets() -> None:
+    pytest.importorskip("importlib_resources", reason="the extra tfds is not installed")
+    tfds = pytest.importorskip("tensorflow_datasets", reason="the extra tfds is not installed")
+    for name in ("mnist", "fashion_mnist", "kmnist"):
+        builder = tfds.builder_cls(name)
+        sums = {info.checksum for info in builder.url_infos.values()}
+        assert sums == set(load.DATASETS[name].originals[:4])

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnjax.data import Dataset, load_data, prepare
+from nnjax.data import Dataset, load, load_data, prepare
 from nnjax.data import tfds as route
 
 SHAPES = {
@@ -244,7 +244,7 @@ def test_a_damaged_data_set_gets_one_sentence_and_no_cache(
     elif harm == "tfrecord":
         info.write_text(info.read_text().replace('"array_record"', '"tfrecord"'))
     elif harm == "bad label":
-        monkeypatch.setattr(route, "IMAGE_CLASSES", 9)
+        monkeypatch.setitem(load.DATASETS, "mnist", load.DATASETS["mnist"]._replace(classes=9))
     with pytest.raises(ValueError, match=r"3\.0\.1") as caught:
         load_data("mnist", tmp_path / "prepared")
     assert sentence in str(caught.value)

@@ -1,0 +1,139 @@
+"""The inputs of a split: which are taken, and what is said of the others.
+
+What holds real numbers is taken where nothing is lost. What lacks a value, or doesn't fit in the 32 bits that
+networks train in, is refused in a sentence that names the place and, where there is one, the call that mends it.
+"""
+
+import math
+import numbers
+from typing import Any, NoReturn
+
+import jax.numpy as jnp
+import numpy as np
+
+from nnjax.data.arrays import LARGEST, a_type, array_of, is_missing, is_number, short, text_of
+from nnjax.validation import UserError
+
+WHOLE = 2**24
+"""The magnitude up to which float32 holds every whole number."""
+TINY = float(np.finfo(np.float32).tiny)
+"""The smallest number that float32 holds in full; XLA takes a smaller one for 0."""
+
+
+def read_inputs(value: object, where: str) -> np.ndarray:
+    """The inputs of a split: [N, D], uint8 where they were bytes or booleans, else floating point.
+
+    Args:
+        value: what the user gave.
+        where: which split it is, for a message.
+
+    Raises:
+        UserError: for what is no array of finite real numbers of 32 bits.
+    """
+    array = array_of(value, f"the inputs of {where}", "[N, D]")
+    if array.dtype.names is not None:
+        raise UserError(
+            f"{where} has inputs that are records with the fields {', '.join(array.dtype.names)}, and they must "
+            "be one array: give numpy.lib.recfunctions.structured_to_unstructured(x)"
+        )
+    if array.ndim != 2:
+        raise UserError(
+            f"{where} has inputs of shape {array.shape}, and they must be [N, D]{_reshaped(value, array)}"
+        )
+    if array.size == 0:
+        raise UserError(f"{where} is empty: its inputs have the shape {array.shape}")
+    if array.dtype == object:
+        array = _numbers(array, where)
+    kind = array.dtype.kind
+    if kind == "V" and jnp.issubdtype(array.dtype, np.number):  # bfloat16 and other types of few bits
+        array, kind = array.astype(np.float32), "f"
+    if kind in "US":
+        text = text_of(array.flat[0])
+        mend = ": give x.astype(float)" if is_number(text) else ""
+        raise UserError(f"{where} holds the text {text!r} at {_place((0, 0))}, and inputs must be numbers{mend}")
+    if kind not in "biuf":
+        words = "real numbers: give x.real or np.abs(x)" if kind == "c" else "numbers"
+        raise UserError(f"{where} has inputs of type {array.dtype}, and they must be {words}")
+    if kind == "b":
+        return array.astype(np.uint8)
+    if array.dtype == np.uint8:
+        return array
+    return _whole(array, where) if kind in "iu" else _finite(array, where)
+
+
+def check_scaled(x: np.ndarray, scale: float, where: str) -> None:
+    """Refuse inputs that leave the 32 bits that networks train in when a step divides them by the scale.
+
+    Raises:
+        UserError: naming the input, its place and the scale.
+    """
+    largest = max(float(x.max()), -float(x.min()))
+    if largest / scale > LARGEST:
+        place = np.unravel_index(np.argmax(np.abs(x.astype(float))), x.shape)
+        raise UserError(
+            f"{where} holds {x[place]} at {_place(place)}, which the scale {scale:g} takes out of the 32 bits "
+            "that networks train in"
+        )
+    if largest > 0 and min(largest, largest / scale) < TINY:
+        raise UserError(
+            f"the largest input of {where} is {largest:g}, which divided by the scale {scale:g} is 0 in the 32 "
+            "bits that networks train in"
+        )
+
+
+def _numbers(array: np.ndarray, where: str) -> np.ndarray:
+    """An array of objects that are all numbers, as an array of numbers."""
+    for place, item in np.ndenumerate(array):
+        if is_missing(item):
+            raise UserError(f"{where} has no value at {_place(place)}, and every input must be a number")
+        if not isinstance(item, numbers.Real | np.bool):
+            words = f"the text {text_of(item)!r}" if isinstance(item, str | bytes) else a_type(item)
+            raise UserError(f"{where} holds {words} at {_place(place)}, and inputs must be numbers")
+        size: Any = abs(item)
+        if LARGEST < size < math.inf:
+            _complain_of_size(item, place, where)
+    return array.astype(float)
+
+
+def _whole(array: np.ndarray, where: str) -> np.ndarray:
+    wrong = np.argwhere((array > WHOLE) | (array < -WHOLE))
+    if wrong.size:
+        place = tuple(wrong[0])
+        raise UserError(
+            f"{where} holds the whole number {array[place]} at {_place(place)}, and 32 bits hold every whole "
+            f"number only up to {WHOLE}: give x.astype(np.float32) to round them"
+        )
+    return array.astype(np.float32)
+
+
+def _finite(array: np.ndarray, where: str) -> np.ndarray:
+    with np.errstate(over="ignore", under="ignore"):
+        wrong = np.argwhere(~np.isfinite(array.astype(np.float32)))
+    if wrong.size:
+        place = tuple(wrong[0])
+        if np.isfinite(array[place]):
+            _complain_of_size(array[place], place, where)
+        raise UserError(f"{where} holds {array[place]} at {_place(place)}, and inputs must be finite")
+    # A long double has no place on a device, and gains nothing: inputs train in 32 bits.
+    return array.astype(np.float64) if array.dtype.itemsize > 8 else array
+
+
+def _complain_of_size(item: Any, place: Any, where: str) -> NoReturn:
+    raise UserError(
+        f"{where} holds {short(item)} at {_place(place)}, and inputs must be at most 3.4e+38 in magnitude, the "
+        "largest number of the 32 bits that networks train in"
+    )
+
+
+def _reshaped(value: object, array: np.ndarray) -> str:
+    if array.size == 0:
+        return ""
+    method = hasattr(value, "reshape")
+    if array.ndim == 1:
+        return f": give {'x.reshape(-1, 1)' if method else 'np.reshape(x, (-1, 1))'} for one input each"
+    return f": give {'x.reshape(len(x), -1)' if method else 'np.reshape(x, (len(x), -1))'}"
+
+
+def _place(place: Any) -> str:
+    example, column = map(int, place)
+    return f"example {example}, input {column} (counted from 0)"
