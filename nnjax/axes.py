@@ -81,12 +81,14 @@ def expand(config: Config, axes: Sequence[Axis]) -> list[Config]:
     Raises:
         UserError: for a value that the field can't have, and for two settings that are the same.
     """
+    _ = config.initialization  # read once, not for each setting
     found: list[Config] = []
+    names = [item.name for item in dataclasses.fields(Config)]
     first: dict[Any, dict[str, Any]] = {}
     for combination in itertools.product(*(axis.changes for axis in axes)):
         changes = {name: value for change in combination for name, value in change.items()}
         setting = replace(config, changes)
-        key = (dataclasses.replace(setting, init=None), setting.initialization)
+        key = tuple(setting.initialization if name == "init" else getattr(setting, name) for name in names)
         if key in first:
             same = f"{_words(first[key])} and {_words(changes)}"
             raise UserError(f"{same} are one setting in two spellings: leave one of them out")

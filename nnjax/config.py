@@ -6,13 +6,14 @@ when the object is made, in one sentence that names it.
 
 import dataclasses
 import functools
-from collections.abc import Iterable, Mapping
+import typing
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from nnjax import parts
 from nnjax.parts import Part, PartLike
-from nnjax.validation import UserError, check_count, check_range, check_seed, check_types
+from nnjax.validation import UserError, check_count, check_range, check_seed, check_type
 from nnjax.validation import choice as choice
 from nnjax.validation import nearest as nearest
 
@@ -41,8 +42,9 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         for item in dataclasses.fields(self):
-            object.__setattr__(self, item.name, canonical(f"data.{item.name}", getattr(self, item.name)))
-        check_types(self, "data.", leave=("name", "source"))
+            name = f"data.{item.name}"
+            object.__setattr__(self, item.name, canonical(name, getattr(self, item.name)))
+            check_type(name, getattr(self, item.name), _hints(DataConfig)[item.name])
         check_range("data.valid_fraction", self.valid_fraction, above=0, below=1)
         check_seed("data.split_seed", self.split_seed)
 
@@ -113,13 +115,16 @@ class Config:
             model, attributes = _taken_apart(self.model)
             object.__setattr__(self, "model", model)
             object.__setattr__(self, "model_attributes", {**attributes, **self.model_attributes})
-        for item in dataclasses.fields(self):
-            value = canonical(item.name, getattr(self, item.name))
-            if item.name == "model_attributes":
-                value = _Attributes({name: _plain(attribute) for name, attribute in dict(value).items()})
-            object.__setattr__(self, item.name, value)
-        check_types(self, leave=parts.TABLES)
-        _check_numbers(self)
+        self._settle(item.name for item in dataclasses.fields(self))
+
+    def _settle(self, names: Iterable[str]) -> None:
+        """Bring fields in the form in which they are held, and refuse what can't be."""
+        for name in names:
+            value = canonical(name, getattr(self, name))
+            object.__setattr__(self, name, value)
+            check_type(name, value, _hints(Config)[name])
+            if name in CHECKS:
+                CHECKS[name](value)
         _check_combinations(self)
 
     @functools.cached_property
@@ -136,18 +141,23 @@ class Config:
         return tuple(range(self.seeds)) if isinstance(self.seeds, int) else self.seeds
 
 
-def field_names(cls: type = Config, prefix: str = "") -> list[str]:
+@functools.cache
+def field_names() -> tuple[str, ...]:
     """Every name that can be set, nested ones with a dot: ``learning_rate``, ``data.name``, …
 
     Attributes of a module of the user's own, ``model.NAME``, come on top of these.
     """
-    names = []
-    for item in dataclasses.fields(cls):
-        if item.name == "data":
-            names += field_names(DataConfig, "data.")
-        elif item.name != "model_attributes":
-            names.append(prefix + item.name)
-    return names
+    data = [f"data.{item.name}" for item in dataclasses.fields(DataConfig)]
+    own = [item.name for item in dataclasses.fields(Config)]
+    return (*data, *(name for name in own if name not in ("data", "model_attributes")))
+
+
+@functools.cache
+def _hints(cls: type) -> dict[str, Any]:
+    """What the fields of a configuration may hold; those that name parts have been looked up, and may hold all."""
+    hints = typing.get_type_hints(cls)
+    prefix = "data." if cls is DataConfig else ""
+    return {name: object if prefix + name in parts.TABLES else hint for name, hint in hints.items()}
 
 
 def check_field(name: str, others: Iterable[str] = ()) -> None:
@@ -204,8 +214,19 @@ def replace(config: Config, changes: Mapping[str, Any]) -> Config:
     if inner["data"]:
         top["data"] = dataclasses.replace(config.data, **inner["data"])
     # Another model has other attributes.
-    kept = config.model_attributes if top.get("model", config.model) == config.model else {}
-    return dataclasses.replace(config, **top, model_attributes={**kept, **inner["model"]})
+    if inner["model"] or "model" in top:
+        kept = config.model_attributes if top.get("model", config.model) == config.model else {}
+        top["model_attributes"] = {**kept, **inner["model"]}
+    if "model" in top:
+        return dataclasses.replace(config, **top)
+    # Of a sweep's thousands of settings, what doesn't change is not looked at again.
+    new = object.__new__(Config)
+    new.__dict__.update(config.__dict__)
+    if "init" in top:
+        new.__dict__.pop("initialization", None)
+    new.__dict__.update(top)
+    new._settle(top)
+    return new
 
 
 class _Attributes(dict[str, Any]):
@@ -275,40 +296,78 @@ def canonical(name: str, value: Any) -> Any:
     value = _plain(value)
     if name in ("hidden", "layer_rates") and isinstance(value, int | float):
         return (value,)
+    if name == "model_attributes":
+        return _Attributes({attribute: _plain(inner) for attribute, inner in dict(value).items()})
     if name in parts.TABLES:
         return value if _is_module(value) else _resolved(name, value)
     return value
 
 
-def _check_numbers(config: Config) -> None:
-    for width in config.hidden:
-        check_count("hidden", width)
-    check_range("activation_slope", config.activation_slope)
-    check_range("dropout", config.dropout, least=0, below=1)
-    check_range("learning_rate", config.learning_rate, least=0)
-    for rate in config.layer_rates:
-        check_range("layer_rates", rate, least=0)
-    check_range("weight_decay", config.weight_decay, least=0)
-    check_range("momentum", config.momentum, least=0, below=1)
-    check_range("schedule_end", config.schedule_end, least=0)
-    check_count("schedule_steps", config.schedule_steps)
-    if config.init is not None:
-        _ = config.initialization  # refuses what can't be read
-    check_count("batch_size", config.batch_size)
-    check_count("epochs", config.epochs)
-    check_range("warmup_epochs", config.warmup_epochs, least=0, most=config.epochs)
-    if isinstance(config.seeds, int):
-        check_range("seeds", config.seeds, least=1, most=1_000_000)
-    else:
-        for seed in config.seeds:
-            check_seed("seeds", seed)
-        if not config.seeds or len(set(config.seeds)) != len(config.seeds):
-            raise UserError(f"seeds is {list(config.seeds)}, and must list at least one seed, none twice")
-    check_seed("init_seed", config.init_seed)
-    check_seed("data_seed", config.data_seed)
+def _each(check: Callable[[str, Any], None], name: str) -> Callable[[Any], None]:
+    def of_each(values: Iterable[Any]) -> None:
+        for value in values:
+            check(name, value)
+
+    return of_each
+
+
+def _check_seeds(seeds: Any) -> None:
+    if isinstance(seeds, int):
+        check_range("seeds", seeds, least=1, most=1_000_000)
+        return
+    for seed in seeds:
+        check_seed("seeds", seed)
+    if not seeds or len(set(seeds)) != len(seeds):
+        raise UserError(f"seeds is {list(seeds)}, and must list at least one seed, none twice")
+
+
+def _ranged(name: str, **bounds: float) -> Callable[[Any], None]:
+    return lambda value: check_range(name, value, **bounds)
+
+
+def _counted(name: str) -> Callable[[Any], None]:
+    return lambda value: check_count(name, value)
+
+
+CHECKS: dict[str, Callable[[Any], None]] = {
+    "hidden": _each(check_count, "hidden"),
+    "activation_slope": _ranged("activation_slope"),
+    "dropout": _ranged("dropout", least=0, below=1),
+    "learning_rate": _ranged("learning_rate", least=0),
+    "layer_rates": _each(lambda name, rate: check_range(name, rate, least=0), "layer_rates"),
+    "weight_decay": _ranged("weight_decay", least=0),
+    "momentum": _ranged("momentum", least=0, below=1),
+    "schedule_end": _ranged("schedule_end", least=0),
+    "schedule_steps": _counted("schedule_steps"),
+    "batch_size": _counted("batch_size"),
+    "epochs": _counted("epochs"),
+    "seeds": _check_seeds,
+    "init_seed": lambda seed: check_seed("init_seed", seed),
+    "data_seed": lambda seed: check_seed("data_seed", seed),
+}
+"""What the value of a field must be, beyond its type."""
+
+FIXES_PROGRAM = (
+    *("model", "model_attributes", "hidden", "activation", "residual", "relu_logits", "loss", "optimizer"),
+    *("nesterov", "schedule", "batch_size", "metrics"),
+)
+"""The fields that fix the compiled program. Two settings that differ in others share one, but for whether there is
+any momentum or dropout."""
+
+NUMBERS = (
+    *("activation_slope", "dropout", "init", "learning_rate", "layer_rates", "weight_decay", "momentum"),
+    *("schedule_end", "schedule_steps", "warmup_epochs", "epochs", "seeds", "init_seed", "data_seed"),
+)
+"""The fields that are inputs of the program."""
+
+DATA = ("data",)
+"""The fields that say what it is trained on."""
 
 
 def _check_combinations(config: Config) -> None:
+    check_range("warmup_epochs", config.warmup_epochs, least=0, most=config.epochs)
+    if config.init is not None:
+        _ = config.initialization  # refuses what can't be read
     if (config.momentum or config.nesterov) and not _entry("optimizer", config.optimizer, "momentum"):
         raise UserError(
             f"momentum is for the optimizer sgd, and optimizer is {str(config.optimizer)!r}: "

@@ -49,6 +49,8 @@ class Part:
     function: Callable[..., Any]
     source: str = dataclasses.field(compare=False)
     """The sha256 of the file that it is written in, or of its own text where there is no file."""
+    lost: str = ""
+    """Why it can't be called, where it comes from results and isn't to be found; else nothing."""
 
     def __str__(self) -> str:
         return self.name
@@ -240,6 +242,8 @@ def tried(kind: str, name: object, attempt: Callable[[], Any], must: str) -> Any
     Raises:
         UserError: where it raises anything.
     """
+    if isinstance(name, Part) and name.lost:
+        raise UserError(f"{name} {name.lost}")
     try:
         return attempt()
     except UserError:

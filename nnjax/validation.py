@@ -4,7 +4,7 @@ import difflib
 import math
 import types
 import typing
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 LARGEST = 3.4028234e38
@@ -34,21 +34,17 @@ def choice(name: str, value: object, known: Iterable[str], others: str = "") -> 
         )
 
 
-def check_types(config: object, prefix: str = "", leave: Container[str] = ()) -> None:
-    """Refuse a field of a dataclass that holds another type or word than it is annotated with; some are left out.
+def check_type(name: str, value: object, hint: Any) -> None:
+    """Refuse a value of another type or word than a field is annotated with.
 
     Raises:
         UserError: naming the field, its value and what it must be.
     """
-    for name, hint in typing.get_type_hints(type(config)).items():
-        value = getattr(config, name)
-        if name in leave:
-            continue
-        if typing.get_origin(hint) is Literal:
-            choice(prefix + name, value, typing.get_args(hint))
-        elif not _fits(value, hint):
-            shown = list(value) if isinstance(value, tuple) else value
-            raise UserError(f"{prefix}{name} is {shown!r}, and must be {_words(hint)}")
+    if typing.get_origin(hint) is Literal:
+        choice(name, value, typing.get_args(hint))
+    elif not _fits(value, hint):
+        shown = list(value) if isinstance(value, tuple) else value
+        raise UserError(f"{name} is {shown!r}, and must be {_words(hint)}")
 
 
 def check_range(
@@ -110,6 +106,8 @@ def _fits(value: object, hint: Any) -> bool:
         return any(_fits(value, argument) for argument in arguments)
     if origin is tuple:
         return isinstance(value, tuple) and all(_fits(item, arguments[0]) for item in value)
+    if hint is object:
+        return True
     if origin is Mapping:
         return isinstance(value, Mapping)
     if hint is float:

@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 import jax
 
 from nnjax.axes import Axes, Axis, expand, parse_axes
-from nnjax.config import SEED_FIELDS, Config, DataConfig
+from nnjax.config import FIXES_PROGRAM, SEED_FIELDS, Config, DataConfig
 from nnjax.data import Dataset, load_data
 from nnjax.engine import devices, layout
 from nnjax.engine.cost import StepCost, step_cost
 from nnjax.engine.layout import Grid
+from nnjax.nn.initializers import initializer_of
 from nnjax.nn.models import param_shapes
 from nnjax.parts import Part
 from nnjax.training.structure import Structure
@@ -184,6 +185,7 @@ def _group(
     loaded: dict[DataConfig, Dataset] = {}
     runs: dict[Any, list[Run]] = {}
     structures: dict[Any, Structure] = {}
+    keys: dict[Any, Any] = {}
     for number, config in enumerate(settings):
         if data is None and config.data not in loaded:
             loaded[config.data] = load_data(**vars(config.data))
@@ -194,11 +196,18 @@ def _group(
                 f"batch_size is {config.batch_size}, and must be at most {len(dataset.train.y)}, "
                 f"the examples that {dataset.name} trains on"
             )
-        structure = Structure.of(config, dataset.classes, dataset.inputs)
-        # A run without momentum or dropout can share the program of those that have it, with 0 in their place.
-        key = (structure.without_options(), config.batch_size, None if data else config.data)
-        structures[key] = structures.get(key, structure).with_options_of(structure)
-        runs.setdefault(key, []).extend(
+        options = (config.momentum > 0, config.dropout > 0, len(config.layer_rates), config.initialization[0])
+        fixed = (config.data, *options, *(getattr(config, name) for name in FIXES_PROGRAM))
+        if fixed not in keys:
+            structure = Structure.of(config, dataset.classes, dataset.inputs)
+            initializer_of(config.initialization[0])
+            # A run without momentum or dropout can share the program of those that have it, with 0 in their place.
+            key = (structure.without_options(), config.batch_size, None if data else config.data)
+            structures[key] = structures.get(key, structure).with_options_of(structure)
+            keys[fixed] = key
+            runs.setdefault(key, [])
+        key = keys[fixed]
+        runs[key].extend(
             Run(
                 number,
                 index,

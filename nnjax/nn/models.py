@@ -93,6 +93,8 @@ def network_of(config: Any, classes: int, inputs: int) -> Network:
 
 
 def _made(part: Part, attributes: Mapping[str, Any], classes: int) -> Network:
+    if part.lost:
+        raise UserError(f"{part} {part.lost}")
     if not (isinstance(part.function, type) and issubclass(part.function, nn.Module)):
         raise UserError(
             f"the model {part} is a {type(part.function).__name__}, and must be a class of flax.linen.Module"

@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import xarray as xr
@@ -90,16 +90,11 @@ def _part(name: str, source: str) -> Part:
     try:
         part = parts.resolve("activation", parts.load(name))
     except UserError:
-        return Part(name, _lost(name, "isn't to be found here"), source)
+        return Part(name, _lost, source, "isn't to be found here, and these results were made with it")
     assert isinstance(part, Part)
-    if part.source != source:
-        return Part(name, _lost(name, "has changed since these results were made"), source)
-    return Part(name, part.function, source)
+    changed = "" if part.source == source else "has changed since these results were made"
+    return Part(name, _lost if changed else part.function, source, changed)
 
 
-@functools.cache
-def _lost(name: str, why: str) -> Callable[..., NoReturn]:
-    def lost(*_: Any, **__: Any) -> NoReturn:
-        raise UserError(f"{name} {why}: nothing can be trained with it")
-
-    return lost
+def _lost(*_: Any, **__: Any) -> NoReturn:
+    raise UserError("a part of these results isn't to be found here")

@@ -111,7 +111,7 @@ def score(structure: Structure, logits: Float[Array, "B C"], batch: Batch) -> Su
     return sums
 
 
-def means(sums: Sums, examples: Float[Array, ""] | int) -> Values:
+def means(sums: Sums, examples: Float[Array, "..."] | int) -> Values:
     """The means of metrics; NaN where there was nothing to take one of, as of a class without examples."""
     return {
         name: total.value / (examples if total.weight is None else total.weight) for name, total in sums.items()
