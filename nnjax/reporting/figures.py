@@ -208,7 +208,7 @@ def _draw_panel(panel: "Axes", settings: list[Setting], looks: list[_Look], kind
     means = []
     for setting, look in zip(settings, looks, strict=True):
         for split in ("train", "valid"):
-            values = stats.finished(setting.runs, f"{split}_{kind}").isel(epoch=shown)
+            values = stats.counted(setting.runs, f"{split}_{kind}").isel(epoch=shown)
             curve = (100 if kind == "accuracy" else 1) * stats.summary(values, resamples=RESAMPLES)
             curve = curve.isel(epoch=np.isfinite(curve["mean"].values))
             means.append(curve["mean"].values)
