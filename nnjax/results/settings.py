@@ -1,6 +1,7 @@
 """The settings of a labelled result, how accurate each is, and which is best: computed once, on whole arrays."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -10,7 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from nnjax.config import nearest
-from nnjax.results.runs import METRICS, accuracies, seed_dims
+from nnjax.results.runs import METRICS, accuracies, counted, seed_dims
 from nnjax.validation import UserError
 
 
@@ -97,8 +98,18 @@ class Overview:
         there = ~np.isnan(runs)
         count = there.sum(axis=1)
         mean = np.where(there, runs, 0).sum(axis=1) / np.maximum(count, 1).astype(runs.dtype)
+        share = np.where(count, self.diverged / self.total, 1)  # no accuracy at all is as bad as all diverged
         # The last key is the first to decide, and what ties stays in order.
-        return np.lexsort((np.where(count, -mean, np.inf), self.diverged / self.total))
+        return np.lexsort((np.where(count, -mean, np.inf), share))
+
+    def curves(self, name: str, places: Sequence[int]) -> xr.DataArray:
+        """The variable ``name`` of some settings, ``[setting, seed…, epoch]``, of the runs that count."""
+        metrics = self.metrics[[name, "status"]]
+        if not self.axes:
+            return counted(metrics, name).expand_dims("setting")
+        at = np.unravel_index(np.asarray(places, int), tuple(self.axes.values()))
+        rows = {axis: ("setting", along) for axis, along in zip(self.axes, at, strict=True)}
+        return counted(metrics.drop_vars(self.columns, errors="ignore").isel(rows), name)
 
     def setting(self, place: int) -> Setting:
         """The setting at a place of the sweep's order."""
