@@ -62,20 +62,24 @@ class Folder:
         base = parents[len(self._made)]
         if not base.is_dir():
             raise UserError(f"{self.path} can't be made: {base} must be a folder, and isn't")
-        unfinished = self._beside("unfinished")
+        self._unfinished = self._beside("unfinished")
         try:
-            unfinished.mkdir(parents=True)
+            self._unfinished.mkdir(parents=True)
+            return self
         except OSError as error:
             self._clean()
             raise UserError(f"{self.path} can't be made in {base}: {error.strerror}") from error
-        self._unfinished = unfinished
-        return self
+        except BaseException:  # a signal, when the folder may be there already
+            self._clean()
+            raise
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is not None and self._saved and self._unfinished is not None:
-            error.add_note(f"The results are in {self._unfinished}.")
+            # Stopped in its last step, the folder is where it should be.
+            there = self._unfinished if self._unfinished.exists() else self._target
+            error.add_note(f"The results are in {there}.")
         else:
             self._clean()
 
@@ -117,9 +121,13 @@ class Folder:
             folder.rename(self._target)
         elif self.overwrite:
             old = self._beside("replaced")
-            self._target.rename(old)
-            folder.rename(self._target)
-            shutil.rmtree(old, ignore_errors=True)
+            try:
+                self._target.rename(old)
+                folder.rename(self._target)
+            finally:
+                if os.path.lexists(old) and not os.path.lexists(self._target):  # stopped between the two
+                    old.rename(self._target)
+                shutil.rmtree(old, ignore_errors=True)
         else:
             raise UserError(f"{self.path} was made by another program meanwhile: the results are in {folder}")
 
@@ -138,6 +146,13 @@ class Folder:
         return self._target.parent / f".{kind}-{secrets.token_hex(4)}"
 
     def _clean(self) -> None:
+        try:
+            self._remove()
+        except BaseException:  # stopped once more while it cleans up
+            self._remove()
+            raise
+
+    def _remove(self) -> None:
         if self._unfinished is not None:
             shutil.rmtree(self._unfinished, ignore_errors=True)
             self._unfinished = None
