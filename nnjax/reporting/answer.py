@@ -10,6 +10,8 @@ from nnjax.results.stats import Estimate, Overview
 
 NEAR = 0.01
 """How far above chance an accuracy still says nothing."""
+TINY = 1e-9
+"""What rounding may make of a difference of zero."""
 
 
 def conclusion(results: xr.Dataset | Overview) -> str:
@@ -43,7 +45,7 @@ def conclusion(results: xr.Dataset | Overview) -> str:
         missing = "finished run" if second.diverged else "run"
         alone = f"{first} The next, {second.label}, has no {missing} with a seed of the best."
         return alone + _chance(found, accuracy)
-    verdict = f": the interval {'excludes' if lead.low > 0 or lead.high < 0 else 'includes'} zero"
+    verdict = f": the interval {'excludes' if lead.low > TINY or lead.high < -TINY else 'includes'} zero"
     behind = " On the test set it is behind." if lead.mean < 0 else ""
     return (
         f"{first} Its lead over the next, {second.label}, paired by seed, is {number(lead.mean)} percentage "

@@ -205,4 +205,5 @@ def _write(
             fontweight="bold" if cells.best == (y, x) else "normal",
             ha="center",
             va="center_baseline",
+            in_layout=False,  # it is within its cell, and to measure hundreds takes a second
         )

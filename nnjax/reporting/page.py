@@ -17,6 +17,9 @@ from nnjax.reporting.table import table as table
 from nnjax.results import stats
 from nnjax.results.stats import Overview
 
+LONG = 30
+"""Letters of a label that is broken in a page's table."""
+
 
 def page(
     results: xr.Dataset | Overview,
@@ -100,15 +103,17 @@ def _table(found: Overview) -> str:
     widest = max(len(number(mean.mean)) for row in shown for mean in row.means.values())
     body = ""
     for row, tally in zip(shown, tallies, strict=True):
-        first, *others = map(html.escape, values(row.setting))
+        texts = values(row.setting)
+        first, *others = map(html.escape, texts)
+        look, *looks = (' class="long"' if len(text) > LONG else "" for text in texts)
         body += '<tr class="best">' if row.best else "<tr>"
-        body += f'<th scope="row">{first}{" <strong>best</strong>" if row.best else ""}</th>'
-        body += "".join(f"<td>{text}</td>" for text in others)
+        body += f'<th scope="row"{look}>{first}{" <strong>best</strong>" if row.best else ""}</th>'
+        body += "".join(f"<td{look}>{text}</td>" for look, text in zip(looks, others, strict=True))
         for estimate in row.means.values():
             mean = f"{number(estimate.mean):>{widest}}".replace(" ", "\u2007")  # a space as wide as a digit
             low, high = number(estimate.low), number(estimate.high)
             ends = "" if estimate.n < 2 else f" <small>[{low}, {high}]</small>"
-            body += f'<td class="number">{mean}{ends}</td>'
+            body += f"<td>{mean}{ends}</td>"
         body += "".join(f'<td class="count">{count}</td>' for count in tally.values()) + "</tr>\n"
     return (
         '<div class="wide rows" role="region" aria-label="Accuracy by setting" tabindex="0"><table>\n'

@@ -29,6 +29,7 @@ def test_conclusion_by_hand() -> None:
     [
         ([-0.02, -0.01, -0.03], "−2.00 percentage points .* the interval excludes zero"),
         ([-0.02, 0.01, 0.03], "0.67 percentage points .* the interval includes zero"),
+        ([-0.0084, 0.0, 0.0], r"−0.28 percentage points .*, 0.00\], over 3 runs: the interval includes zero"),
         ([0.0, 0.0, 0.0], r"0.00 percentage points .* \[0.00, 0.00\], over 3 runs: the interval includes zero"),
     ],
 )
