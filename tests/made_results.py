@@ -33,6 +33,7 @@ def make_results(
     seeds: int | tuple[int, int] = 8,
     epochs: int = 5,
     diverged: Mapping[tuple[int, ...], int] | None = None,
+    stopped: Mapping[tuple[int, ...], int] | None = None,
     seed: int = 0,
 ) -> xr.Dataset:
     """A labelled result as nnjax.results.labels makes it, with learning curves that look like a small network's.
@@ -41,6 +42,7 @@ def make_results(
         axes: values of each axis; a name with commas is a zipped axis of tuples.
         seeds: how many, a pair for init_seed × data_seed, 0 for no such dimension.
         diverged: the epoch from which a run, named by its index, is NaN.
+        stopped: the epoch at whose end a run was stopped.
         seed: of the noise.
     """
     axes = dict(axes or {})
@@ -86,6 +88,11 @@ def make_results(
         ended[run] = at
         for values in curves.values():
             values[(*run, slice(at - 1, None))] = np.nan
+    status = np.where(ended > 0, "diverged", "finished").astype(object)
+    for run, at in (stopped or {}).items():
+        status[run] = "stopped"
+        for values in curves.values():
+            values[(*run, slice(at, None))] = np.nan
     accuracy = curves["valid_accuracy"]
     best = np.where(ended == 1, 0, 1 + np.nanargmax(np.where(np.isnan(accuracy), -1, accuracy), axis=-1))
     top = np.max(np.where(np.isnan(accuracy), -1, accuracy), axis=-1)
@@ -99,7 +106,7 @@ def make_results(
         "test_loss": (dims, (0.1 - 0.01 * test).astype(np.float32)),
         "test_loss_last": (dims, np.where(ended > 0, np.nan, 0.1 - 0.01 * test).astype(np.float32)),
         "best_epoch": (dims, best),
-        "status": (dims, np.where(ended > 0, "diverged", "finished").astype(object)),
+        "status": (dims, status),
         "diverged_epoch": (dims, ended),
     }
     results = xr.Dataset(variables, {**coords, "epoch": epoch})
@@ -119,6 +126,16 @@ def make_results(
     return results
 
 
+def with_accuracies(valid: Any, test: Any, **arguments: Any) -> xr.Dataset:
+    """A sweep over momentum whose runs have the given accuracies, [settings, seeds], at every epoch."""
+    valid, test = np.broadcast_arrays(np.array(valid, float), np.array(test, float))
+    momenta = [place / 10 for place in range(len(valid))]
+    results = make_results({"momentum": momenta}, seeds=valid.shape[1], **arguments)
+    results["valid_accuracy"].values[...] = valid[..., None]
+    results["test_accuracy"] = results["test_accuracy"].dims, test
+    return results
+
+
 RATES = {"learning_rate": [1, 0.1, 0.05, 0.01]}
 
 KINDS = {
@@ -134,6 +151,9 @@ KINDS = {
     "12 rates": {"axes": {"learning_rate": list(np.geomspace(1, 0.001, 12))}, "seeds": 2},
     "12 rates, one epoch": {"axes": {"learning_rate": list(np.geomspace(1, 0.001, 12))}, "epochs": 1},
     "all of a setting diverged": {"axes": RATES, "seeds": 2, "diverged": {(0, 0): 1, (0, 1): 4}},
+    "stopped": {"axes": RATES, "seeds": 3, "stopped": {(1, 0): 2, (1, 1): 1}, "diverged": {(0, 0): 3}},
+    "grid": {"axes": {"learning_rate": [1, 0.1, 0.01, 0.001], "hidden": [(8,), (8, 8), (9,)]}, "seeds": 2},
+    "three axes": {"axes": {"learning_rate": [1, 0.1, 0.01], "momentum": [0, 0.9], "hidden": [(8,), (9,)]}},
     "all diverged": {"axes": RATES, "seeds": 1, "diverged": {(rate, 0): 1 for rate in range(4)}},
     "odd labels": {"axes": {"data.dir": ["$a/$b", '<b id="x">', "_c", "é&amp;"]}, "seeds": 2},
 }

@@ -7,15 +7,23 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import xarray as xr
 
-from nnjax.reporting import figures, page
+from nnjax.reporting import figures, grid, page
+from nnjax.reporting.style import INK
+from nnjax.reporting.svg import svg
+from nnjax.results import stats
 from nnjax.validation import UserError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 FILES = {"config.yml", "learning_curves.png", "learning_curves.svg", "report.html", "results.nc"}
 """What a folder holds."""
+GRID_FILES = {"grid.png", "grid.svg"}
+"""What the folder of a sweep over two axes holds as well."""
 
 
 class Folder:
@@ -26,7 +34,8 @@ class Folder:
             folder.write(results, title="Learning rate", question="Which is best?", save=nnjax.save_results)
 
     Until it is complete, everything stands in a hidden folder beside it. That one is removed if anything goes
-    wrong before the results are saved, and kept afterwards: what a training found is not lost to a figure.
+    wrong before the results are saved, or somebody stops the program, and kept afterwards: what a training found
+    is not lost to a figure.
 
     Args:
         path: a new folder.
@@ -53,27 +62,32 @@ class Folder:
         base = parents[len(self._made)]
         if not base.is_dir():
             raise UserError(f"{self.path} can't be made: {base} must be a folder, and isn't")
-        unfinished = self._beside("unfinished")
+        self._unfinished = self._beside("unfinished")
         try:
-            unfinished.mkdir(parents=True)
+            self._unfinished.mkdir(parents=True)
+            return self
         except OSError as error:
             self._clean()
             raise UserError(f"{self.path} can't be made in {base}: {error.strerror}") from error
-        self._unfinished = unfinished
-        return self
+        except BaseException:  # a signal, when the folder may be there already
+            self._clean()
+            raise
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is not None and self._saved and self._unfinished is not None:
-            error.add_note(f"The results are in {self._unfinished}.")
+            # Stopped in its last step, the folder is where it should be.
+            there = self._unfinished if self._unfinished.exists() else self._target
+            error.add_note(f"The results are in {there}.")
         else:
             self._clean()
 
     def write(
         self, results: xr.Dataset, *, title: str, question: str, save: Callable[[xr.Dataset, Path], object]
     ) -> None:
-        """Write ``results.nc``, ``config.yml``, ``learning_curves.svg`` and ``.png`` and ``report.html``.
+        """Write ``results.nc``, ``config.yml``, ``learning_curves.svg`` and ``.png`` and ``report.html``; of a
+        sweep over two axes ``grid.svg`` and ``.png`` as well.
 
         Args:
             results: a labelled result.
@@ -91,12 +105,10 @@ class Folder:
             save(results, folder / "results.nc")
             self._saved = True
             (folder / "config.yml").write_text(str(results.attrs.get("config", "")), encoding="utf-8")
-            figure = figures.learning_curves(results)
-            figure.savefig(folder / "learning_curves.png", dpi=200)
-            drawing = figures.svg(figure)
-            alone = drawing.replace("<svg", f'<svg style="background: white; color: {figures.INK}"', 1)
-            (folder / "learning_curves.svg").write_text(alone, encoding="utf-8")
-            text = page.page(results, drawing, title=title, question=question)
+            found = stats.overview(results)
+            curves = _draw(figures.learning_curves(found), folder / "learning_curves")
+            cells = _draw(grid.grid(found), folder / "grid") if grid.has_grid(found) else None
+            text = page.page(found, curves, cells, title=title, question=question)
             (folder / "report.html").write_text(text, encoding="utf-8")
             self._appear(folder)
         except OSError as error:
@@ -109,9 +121,13 @@ class Folder:
             folder.rename(self._target)
         elif self.overwrite:
             old = self._beside("replaced")
-            self._target.rename(old)
-            folder.rename(self._target)
-            shutil.rmtree(old, ignore_errors=True)
+            try:
+                self._target.rename(old)
+                folder.rename(self._target)
+            finally:
+                if os.path.lexists(old) and not os.path.lexists(self._target):  # stopped between the two
+                    old.rename(self._target)
+                shutil.rmtree(old, ignore_errors=True)
         else:
             raise UserError(f"{self.path} was made by another program meanwhile: the results are in {folder}")
 
@@ -120,7 +136,7 @@ class Folder:
             raise UserError(f"{self.path} exists already: give another output, or overwrite it")
         if self._target.is_symlink() or not self._target.is_dir():
             raise UserError(f"{self.path} is no folder, and only a folder of results can be overwritten")
-        strange = sorted({file.name for file in self._target.iterdir()} - FILES)
+        strange = sorted({file.name for file in self._target.iterdir()} - FILES - GRID_FILES)
         if strange:
             raise UserError(
                 f"{self.path} holds {strange[0]!r}, and only what nnjax has written can be overwritten"
@@ -130,9 +146,25 @@ class Folder:
         return self._target.parent / f".{kind}-{secrets.token_hex(4)}"
 
     def _clean(self) -> None:
+        try:
+            self._remove()
+        except BaseException:  # stopped once more while it cleans up
+            self._remove()
+            raise
+
+    def _remove(self) -> None:
         if self._unfinished is not None:
             shutil.rmtree(self._unfinished, ignore_errors=True)
             self._unfinished = None
         for folder in self._made:  # the innermost first; one that others have used stays
             with suppress(OSError):
                 folder.rmdir()
+
+
+def _draw(figure: "Figure", path: Path) -> str:
+    """Write a figure as PNG and as SVG with a background of its own, and return it as SVG for a page."""
+    figure.savefig(path.with_suffix(".png"), dpi=200)
+    drawing = svg(figure)
+    alone = drawing.replace("<svg", f'<svg style="background: white; color: {INK}"', 1)
+    path.with_suffix(".svg").write_text(alone, encoding="utf-8")
+    return drawing

@@ -130,7 +130,9 @@ def test_more_settings_of_one_number_become_a_colour_bar() -> None:
         make_results({"batch_size": [*range(1, 12), 0]}, seeds=2, diverged={(1, 0): 2})
     )
     loss, _, bar = figure.axes
-    assert len(loss.lines) == 24
+    assert len(loss.lines) == 12
+    assert not any(line.is_dashed() for line in loss.lines)
+    assert legend(figure)[1:] == ["validation", "95% interval"]
     labels = [text.get_text() for text in bar.get_yticklabels()]
     assert labels[:4] == ["0", "1", "2 (1 of 2 diverged)", "3"]
     assert bar.get_title(loc="left") == "batch_size"
@@ -145,15 +147,28 @@ def test_more_settings_of_one_number_become_a_colour_bar() -> None:
     )
 
 
-def test_of_more_settings_of_another_kind_the_best_8_are_drawn() -> None:
+def test_of_more_settings_of_another_kind_the_best_5_are_drawn() -> None:
     results = make_results(WIDTHS, seeds=2)
     figure = figures.learning_curves(results)
-    assert len(figure.axes[0].lines) == 16
-    best = sorted(stats.rank(results)[:8], key=lambda setting: setting.place)
+    assert len(figure.axes[0].lines) == 10
+    best = sorted(stats.rank(results)[:5], key=lambda setting: setting.place)
     title, *names = legend(figure)
-    assert title == "hidden\nbest 8 of 12 settings"
-    assert names[:8] == [setting.values[0] for setting in best]
-    assert "best 8 of 12 settings" in figures.caption(results)
+    assert title == "hidden\nbest 5 of 12 settings"
+    assert names[:5] == [setting.values[0] for setting in best]
+    assert "best 5 of 12 settings" in figures.caption(results)
+
+
+def test_curves_are_drawn_of_few_settings_and_no_other_is_averaged(monkeypatch: pytest.MonkeyPatch) -> None:
+    results = make_results({"data.dir": [str(place) for place in range(300)]}, seeds=2, epochs=2)
+    summary, made = stats.summary, []
+
+    def counted(values: xr.DataArray, *arguments: Any, **options: Any) -> xr.Dataset:
+        made.append(values.sizes["setting"])
+        return summary(values, *arguments, **options)
+
+    monkeypatch.setattr(stats, "summary", counted)
+    figures.learning_curves(results)
+    assert made == [5, 5, 5, 5]
 
 
 def test_long_curves_are_thinned_to_their_ends() -> None:
@@ -173,6 +188,142 @@ def test_the_caption_says_what_the_band_is() -> None:
     assert words.endswith("Diverged and left out: 1 of 32 runs.")
     assert "bars 95%" in figures.caption(make_results(RATES, epochs=1))
     assert "no intervals" in figures.caption(make_results(RATES, seeds=1))
+
+
+def test_the_caption_says_that_training_is_a_running_mean() -> None:
+    words = figures.caption(make_results(RATES))
+    assert "Training is the running mean over the steps of an epoch, while the network changes" in words
+    assert "validation is measured after the epoch" in words
+    without = figures.caption(make_results({"batch_size": list(range(12))}))
+    assert without.startswith("Validation loss (left) and accuracy (right), measured after each epoch.")
+    assert "raining" not in without
+
+
+def test_stopped_runs_are_drawn_to_their_end_and_said() -> None:
+    results = make_results(RATES, seeds=2, stopped={(0, 0): 2, (1, 0): 3, (1, 1): 3})
+    drawn = lines(figures.learning_curves(results).axes[0])
+    losses = results["valid_loss"].values[0].astype(float)
+    expected = [*losses[:, :2].mean(axis=0), *losses[1, 2:]]
+    np.testing.assert_allclose(drawn[figures.PALETTE[0], False].get_ydata(), expected, rtol=1e-6)
+    assert drawn[figures.PALETTE[1], False].get_xdata().tolist() == [1, 2, 3]
+    words = figures.caption(results)
+    assert "Stopped before the last epoch: 3 of 8 runs; a mean is over those that came to its epoch." in words
+    assert "iverged" not in words
+    assert "topped" not in figures.caption(make_results(RATES))
+
+
+def exploding(*runs: tuple[int, int], loss: float = 1e28) -> xr.Dataset:
+    results = make_results(RATES, seeds=2, epochs=6)
+    for run in runs:
+        results["valid_loss"][(*run, 5)] = loss
+    return results
+
+
+def test_a_loss_that_explodes_leaves_the_axis_and_the_caption_says_so() -> None:
+    results = exploding((1, 0))
+    figure = figures.learning_curves(results)
+    panel = figure.axes[0]
+    low, high = panel.get_ylim()
+    others = np.delete(results["valid_loss"].mean("seed").values, 1, axis=0)
+    assert others.max() < high < 2 * others.max()
+    assert 0 < low < float(results["train_loss"].min())
+    curve = lines(panel)[figures.PALETTE[1], False].get_ydata()
+    assert high < curve[5] < 100 * high
+    np.testing.assert_allclose(curve[:5], results["valid_loss"].values[1, :, :5].astype(float).mean(axis=0))
+    # No coordinate that a browser can't hold, and no band over the panel.
+    assert max(map(float, re.findall(r"\d+(?:\.\d+)?", " ".join(drawn_paths(figures.svg(figure)))))) < 1e5
+    assert all(path.vertices[:, 1].max() <= high for band in panel.collections for path in band.get_paths())
+    assert "1 curve of learning_rate 0.1 leaves the loss axis, up to 5e+27." in figures.caption(results)
+
+
+def drawn_paths(text: str) -> list[str]:
+    return re.findall(r' d="([^"]*)"', text)
+
+
+def test_several_curves_that_leave_the_axis_are_counted() -> None:
+    assert "2 curves of 2 settings leave the loss axis" in figures.caption(exploding((1, 0), (2, 1)))
+
+
+@pytest.mark.parametrize("results", [exploding(), exploding((1, 0), loss=300)], ids=["none", "seen"])
+def test_a_loss_that_an_axis_can_show_stays_on_it(results: xr.Dataset) -> None:
+    panel = figures.learning_curves(results).axes[0]
+    assert panel.get_ylim()[1] > max(line.get_ydata().max() for line in panel.lines)
+    assert "axis" not in figures.caption(results)
+
+
+def test_where_all_losses_explode_the_axis_shows_them() -> None:
+    results = make_results(seeds=2, epochs=4)
+    for name in ("train_loss", "valid_loss"):
+        results[name][:, 3] = 1e28
+    panel = figures.learning_curves(results).axes[0]
+    assert panel.get_ylim()[1] > 1e28
+    assert panel.get_yscale() == "log"
+
+
+def test_a_legend_of_long_names_is_seen_whole() -> None:
+    names = ",".join(["learning_rate", "weight_decay", "batch_size", "activation_slope"])
+    settings = [(1e-5 * place, 0.001 + place, 64, 1.5) for place in range(1, 9)]
+    results = make_results({names: settings}, seeds=2, diverged={(place, 0): 2 for place in range(8)})
+    figure = figures.learning_curves(results)
+    (found,) = figure.legends
+    box = found.get_window_extent()
+    assert [text.get_text().count("\n") for text in found.get_texts()[:8]] == [1] * 8
+    assert all("(1 of 2 diverged)" in text.get_text() for text in found.get_texts()[:8])
+    assert box.y0 >= 0
+    assert box.y1 <= figure.bbox.y1
+    assert box.x1 <= figure.bbox.x1
+    assert figures.learning_curves(make_results(RATES)).get_figheight() == 3.8
+
+
+# How colours look to dichromats, in linear RGB: Machado, Oliveira and Fernandes (2009), severity 1.
+SEEN = {
+    "normal": np.eye(3),
+    "protanopia": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "deuteranopia": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.01182, 0.04294, 0.968881],
+    ],
+    "tritanopia": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.3039],
+    ],
+}
+
+
+def lab(colours: Any, eye: Any) -> Any:
+    """CIELAB of colours as an eye sees them, [K, 3]."""
+    rgb = np.array([matplotlib.colors.to_rgb(colour) for colour in colours])
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    linear = np.clip(linear @ np.array(eye).T, 0, 1)
+    to_xyz = [
+        [0.4124564, 0.3575761, 0.1804375],
+        [0.2126729, 0.7151522, 0.072175],
+        [0.0193339, 0.119192, 0.9503041],
+    ]
+    xyz = linear @ np.array(to_xyz).T / [0.95047, 1, 1.08883]
+    root = np.where(xyz > 216 / 24389, np.cbrt(xyz), (24389 / 27 * xyz + 16) / 116)
+    return np.stack([116 * root[:, 1] - 16, 500 * (root[:, 0] - root[:, 1]), 200 * (root[:, 1] - root[:, 2])], -1)
+
+
+@pytest.mark.parametrize("eye", SEEN)
+def test_colours_are_told_apart_by_every_eye(eye: str) -> None:
+    seen = lab(figures.PALETTE, SEEN[eye])
+    apart = np.linalg.norm(seen[:, None] - seen[None], axis=-1)[np.triu_indices(len(seen), 1)]
+    assert apart.min() > 15
+    assert np.linalg.norm(seen - lab(["white"], SEEN[eye]), axis=-1).min() > 20
+
+
+@pytest.mark.parametrize("eye", SEEN)
+@pytest.mark.parametrize("name", ["viridis", "cividis"])
+def test_colour_maps_grow_lighter_for_every_eye(name: str, eye: str) -> None:
+    lightness = lab(matplotlib.colormaps[name](np.linspace(0, 1, 32))[:, :3], SEEN[eye])[:, 0]
+    assert (np.diff(lightness) > 0).all()
 
 
 def elements(text: str) -> Iterator[ElementTree.Element]:

@@ -1,5 +1,6 @@
 import errno
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -7,9 +8,10 @@ from xml.etree import ElementTree
 import pytest
 import xarray as xr
 
-from made_results import CONFIG, RATES, make_results
+from made_results import CONFIG, KINDS, RATES, make_results
 from nnjax.reporting import figures, page
-from nnjax.reporting.folder import Folder
+from nnjax.reporting.folder import FILES, GRID_FILES, Folder
+from nnjax.results import stats
 
 
 def names(folder: Path) -> list[str]:
@@ -49,11 +51,111 @@ def test_folder_is_not_there_before_it_is_written(tmp_path: Path) -> None:
     assert names(tmp_path) == []
 
 
-@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+class Terminated(BaseException):
+    """What a handler of signals may raise."""
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit, Terminated])
 def test_folder_leaves_nothing_when_the_training_fails(tmp_path: Path, error: type[BaseException]) -> None:
     with pytest.raises(error), Folder(tmp_path / "a" / "b" / "out"):
         raise error
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, Terminated])
+def test_folder_leaves_nothing_when_it_is_stopped_while_it_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    make = Path.mkdir
+
+    def mkdir(path: Path, *arguments: Any, **options: Any) -> None:
+        make(path, *arguments, **options)
+        if path.name.startswith(".unfinished"):  # a signal, before the next line
+            raise error
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+    with pytest.raises(error), Folder(tmp_path / "deep" / "out"):
+        pass
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, Terminated])
+def test_folder_leaves_nothing_when_it_is_stopped_before_the_results_are_saved(
+    tmp_path: Path, error: type[BaseException]
+) -> None:
+    def half(results: xr.Dataset, path: Path) -> None:
+        path.write_text("half")
+        raise error
+
+    with pytest.raises(error):
+        write(tmp_path / "deep" / "out", save=half)
+    assert names(tmp_path) == []
+
+
+def test_folder_leaves_nothing_when_it_is_stopped_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    remove, calls = shutil.rmtree, []
+
+    def rmtree(path: Path, **options: Any) -> None:
+        calls.append(path)
+        if len(calls) == 1:  # the user is impatient
+            raise KeyboardInterrupt
+        remove(path, **options)
+
+    monkeypatch.setattr(shutil, "rmtree", rmtree)
+    with pytest.raises(KeyboardInterrupt), Folder(tmp_path / "deep" / "out"):
+        raise KeyboardInterrupt
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("at", ["replaced", "unfinished"])
+def test_a_folder_that_is_replaced_is_never_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str) -> None:
+    """Stopped after the old folder was moved away, or after the new one took its place."""
+    write(tmp_path / "out")
+    before = (tmp_path / "out" / "results.nc").read_bytes()
+    rename = Path.rename
+
+    def stopped(path: Path, target: Path) -> Path:
+        moved = rename(path, target)
+        if at in path.name or at in target.name:
+            monkeypatch.undo()
+            raise KeyboardInterrupt
+        return moved
+
+    monkeypatch.setattr(Path, "rename", stopped)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        write(tmp_path / "out", make_results(seeds=3), overwrite=True)
+    (note,) = caught.value.__notes__
+    kept = Path(note.removeprefix("The results are in ").removesuffix("."))
+    assert (kept / "results.nc").read_bytes() != before
+    if at == "replaced":
+        assert (tmp_path / "out" / "results.nc").read_bytes() == before
+        assert names(tmp_path) == [kept.name, "out"]
+    else:
+        assert kept == tmp_path / "out"
+        assert names(tmp_path) == ["out"]
+
+
+def test_folder_of_a_grid_holds_its_heat_map(tmp_path: Path) -> None:
+    results = make_results(**KINDS["grid"])
+    write(tmp_path / "out", results)
+    assert set(names(tmp_path / "out")) == FILES | GRID_FILES
+    page_text = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert page_text == page.page(results, title="A", question="B")
+    assert ElementTree.parse(tmp_path / "out" / "grid.svg").getroot().tag.endswith("svg")
+    write(tmp_path / "out", overwrite=True)
+    assert set(names(tmp_path / "out")) == FILES
+
+
+def test_a_folder_looks_at_the_accuracies_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+
+    def counted(results: xr.Dataset) -> xr.Dataset:
+        made.append(results)
+        return stats.accuracies(results)
+
+    monkeypatch.setattr("nnjax.results.settings.accuracies", counted)
+    write(tmp_path / "out", make_results(**KINDS["grid"]))
+    assert len(made) == 1
 
 
 def test_folder_that_exists_is_refused(tmp_path: Path) -> None:

@@ -1,7 +1,5 @@
 """Statistics against scipy, numpy and numbers worked out by hand."""
 
-import json
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +11,7 @@ from hypothesis import strategies as st
 
 from made_results import RATES, make_results
 from nnjax.results import stats
+
 
 def of_seeds(values: Any, first: int = 0) -> xr.DataArray:
     return xr.DataArray(values, {"seed": np.arange(first, first + len(values))}, "seed")
@@ -33,6 +32,27 @@ def test_interval_is_scipys_bca() -> None:
     assert found.n == 20
     assert (found.low, found.high) == pytest.approx(bca.confidence_interval, abs=0.03 * width)
     assert found.high != pytest.approx(plain.confidence_interval.high, abs=0.06 * width)
+
+
+@pytest.mark.parametrize("kind", ["skewed", "tied", "two", "outlier"])
+def test_interval_is_scipys_bca_of_the_same_draws(kind: str) -> None:
+    rng = np.random.default_rng(7)
+    values = {
+        "skewed": rng.exponential(size=30) ** 2,
+        "tied": rng.integers(0, 4, 12) / 297,
+        "two": np.array([0.1, 0.3]),
+        "outlier": np.array([1e6, *rng.normal(size=9)]),
+    }[kind]
+    found = stats.interval(values, seed=3, resamples=2000)
+    # As `interval` sorts and scales them, and without the last bits that tell equal means apart.
+    spread = np.ptp(values)
+    bca = scipy.stats.bootstrap(
+        ((np.sort(values) - values.mean()) / spread,),
+        lambda x, axis: np.round(x.mean(axis=axis), 12),
+        n_resamples=2000,
+        rng=np.random.default_rng(3),
+    ).confidence_interval
+    assert (found.low, found.high) == pytest.approx(values.mean() + spread * np.array(bca), rel=1e-9)
 
 
 @pytest.mark.parametrize("values", [[0.3], [np.nan, 0.3], []])
@@ -245,9 +265,9 @@ def test_settings_refuse_another_dataset() -> None:
         stats.settings(make_results().rename(train_loss="training_loss"))
 
 
-def test_finished_leaves_out_all_of_a_diverged_run() -> None:
+def test_counted_leaves_out_all_of_a_diverged_run() -> None:
     results = make_results(RATES, seeds=3, diverged={(0, 1): 3})
-    found = stats.finished(results, "valid_loss")
+    found = stats.counted(results, "valid_loss")
     assert np.isfinite(results["valid_loss"].values[0, 1, :2]).all()
     assert np.isnan(found.values[0, 1]).all()
     assert int(np.isnan(found).sum()) == 5
@@ -296,3 +316,74 @@ def test_rank_keeps_ties_in_order() -> None:
     results = make_results({"batch_size": [1, 2, 3]}, seeds=2)
     results["valid_accuracy"] = results["valid_accuracy"] * 0 + 0.5
     assert [setting.place for setting in stats.rank(results)] == [0, 1, 2]
+
+
+def test_a_stopped_run_counts_and_is_not_diverged() -> None:
+    results = make_results(RATES, seeds=3, diverged={(0, 0): 2}, stopped={(0, 1): 2, (1, 2): 1})
+    first, second, *_ = stats.settings(results)
+    assert (first.total, first.diverged, first.stopped) == (3, 1, 1)
+    assert (second.total, second.diverged, second.stopped) == (3, 0, 1)
+    found = stats.accuracies(results)
+    for run in [(0, 1), (1, 2)]:
+        best = int(results["best_epoch"].values[run])
+        assert 1 <= best <= 2
+        assert found["valid"].values[run] == results["valid_accuracy"].values[(*run, best - 1)]
+        assert found["test"].values[run] == results["test_accuracy"].values[run]
+    assert np.isfinite(stats.counted(results, "valid_loss").values[0, 1]).tolist() == [True, True] + [False] * 3
+
+
+def test_rank_does_not_put_a_stopped_setting_last() -> None:
+    results = make_results({"batch_size": [1, 2]}, seeds=2, stopped={(0, 0): 3, (0, 1): 3})
+    assert [setting.place for setting in stats.rank(results)] == [0, 1]
+
+
+def test_a_setting_is_shown_in_one_line() -> None:
+    results = make_results(RATES, seeds=3, diverged={(0, 1): 1}, stopped={(0, 2): 2})
+    assert [repr(setting) for setting in stats.settings(results)[:2]] == [
+        "<Setting 0: learning_rate 1; 3 runs, 1 diverged, 1 stopped>",
+        "<Setting 1: learning_rate 0.1; 3 runs>",
+    ]
+    assert repr(stats.rank(make_results(seeds=1))) == "[<Setting 0: as configured; 1 runs>]"
+
+
+def test_variables_with_dimensions_of_their_own_change_nothing() -> None:
+    results = make_results(RATES, seeds=3, diverged={(0, 1): 1})
+    rng = np.random.default_rng(0)
+    more = results.assign(
+        layer_norm=(("learning_rate", "seed", "epoch", "layer"), rng.normal(size=(4, 3, 5, 2))),
+        class_accuracy=(("learning_rate", "seed", "class"), rng.normal(size=(4, 3, 10))),
+        confusion=(("class", "predicted"), rng.normal(size=(10, 10))),
+    ).assign_coords(layer=["Dense_0", "Dense_1"])
+    less = results[list(stats.METRICS)]
+    for other in (more, less):
+        assert list(map(repr, stats.rank(other))) == list(map(repr, stats.rank(results)))
+        xr.testing.assert_identical(stats.accuracies(other), stats.accuracies(results))
+
+
+@pytest.mark.parametrize("seeds", [4, (2, 3), 0])
+def test_an_overview_holds_the_numbers_of_each_setting(seeds: Any) -> None:
+    axes = {"learning_rate,momentum": [(1.0, 0.0), (0.1, 0.9)], "hidden": [(8,), (8, 8), (9,)]}
+    found = stats.overview(make_results(axes, seeds=seeds))
+    assert len(found) == 6
+    assert found.axes == {"learning_rate,momentum": 2, "hidden": 3}
+    assert stats.overview(found) is found
+    for setting in stats.settings(found):
+        runs = stats.accuracies(setting.runs)
+        for split in ("train", "valid", "test"):
+            np.testing.assert_array_equal(found.accuracies[split][setting.place], runs[split])
+        assert setting.fields == {name: column[setting.place] for name, column in found.columns.items()}
+
+
+def test_ranking_cuts_no_setting_out_of_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    results = make_results({"batch_size": list(range(1, 301))}, seeds=2)
+    cut = xr.Dataset.isel
+    cuts = []
+
+    def counted(data: xr.Dataset, *arguments: Any, **options: Any) -> xr.Dataset:
+        cuts.append(arguments)
+        return cut(data, *arguments, **options)
+
+    monkeypatch.setattr(xr.Dataset, "isel", counted)
+    ranked = stats.rank(results)
+    assert len(cuts) < 5
+    xr.testing.assert_identical(ranked[0].runs, results[list(stats.METRICS)].isel(batch_size=ranked[0].place))
