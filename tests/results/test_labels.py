@@ -7,8 +7,8 @@ import xarray as xr
 import yaml
 
 import nnjax
-from nnjax.results import files
 from nnjax.config import Config, DataConfig
+from nnjax.results import files
 
 SMALL = Config(hidden=(3,), epochs=2, init="he_normal")
 
