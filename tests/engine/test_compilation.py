@@ -1,14 +1,22 @@
 """Compiled programs, on several devices and on disk."""
 
+import os
+import subprocess
+import sys
+import threading
+import zlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import xarray as xr
 
-from nnjax.engine import compilation, devices
+import nnjax
+from nnjax.engine import compilation, devices, programs
 
 Start = Callable[..., tuple[int, str]]
 
@@ -49,13 +57,59 @@ def test_the_second_start_finds_what_the_first_compiled(tmp_path: Path, start: S
     assert again == folder
 
 
-def test_damaged_programs_are_compiled_again_without_a_word(tmp_path: Path, start: Start) -> None:
+def flip(whole: bytes) -> bytes:
+    middle = len(whole) // 2
+    return whole[:middle] + bytes([whole[middle] ^ 4]) + whole[middle + 1 :]
+
+
+@pytest.mark.skipif(compilation._refuses_its_own(), reason="XLA doesn't load what it compiled for this processor")
+@pytest.mark.parametrize("damage", [lambda whole: whole[:100], flip, lambda whole: b"", lambda whole: whole[:-1]])
+def test_a_damaged_program_is_compiled_again_once_without_a_word(
+    tmp_path: Path, start: Start, damage: Callable[[bytes], bytes]
+) -> None:
     _, folder = start(tmp_path)
-    kept = list(Path(folder).glob("*-cache"))
-    assert kept
-    for path in kept:
-        path.write_bytes(path.read_bytes()[:100])
-    assert start(tmp_path) == (0, folder)
+    (kept,) = Path(folder).glob("jit__lambda*-cache")
+    others = {path: path.read_bytes() for path in Path(folder).iterdir() if path != kept}
+    whole = kept.read_bytes()
+    kept.write_bytes(damage(whole))
+    start(tmp_path)
+    assert zlib.decompress(kept.read_bytes())
+    assert {path: path.read_bytes() for path in others} == others
+    hits, _ = start(tmp_path)
+    assert hits > 0
+
+
+def test_a_program_that_is_half_written_is_not_left(tmp_path: Path, in_a_process: Callable[..., str]) -> None:
+    limited = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (50, 50))\n"
+    ignored = "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+    _, folder = in_a_process(limited + ignored + CHILD, tmp_path).split(maxsplit=1)
+    assert [path for path in Path(folder).iterdir() if path.name.endswith("-cache")] == []
+
+
+def test_other_warnings_are_shown_as_before(tmp_path: Path) -> None:
+    code = """
+import sys, warnings
+from pathlib import Path
+from nnjax.engine.compilation import keep_programs
+keep_programs(Path(sys.argv[1]))
+warnings.warn("something else")
+"""
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert "something else" in done.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="a system without owners of files")
+def test_a_folder_that_others_write_to_is_not_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert compilation._is_trusted(tmp_path)
+    tmp_path.chmod(0o777)
+    assert not compilation._is_trusted(tmp_path)
+    tmp_path.chmod(0o700)
+    mine = tmp_path.stat().st_uid
+    monkeypatch.setattr(os, "getuid", lambda: mine + 1)
+    assert compilation._is_trusted(tmp_path) == (mine == 0)
+    monkeypatch.setattr(compilation, "_is_trusted", lambda folder: False)
+    compilation.keep_programs(tmp_path / "programs")
+    assert jax.config.jax_compilation_cache_dir is None
 
 
 def test_another_processor_has_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,3 +226,46 @@ def test_where_a_program_cannot_be_written_down_it_is_compiled_again(
     compilations.clear()
     assert [program(x, np.float32(2))["product"].device for x in here] == [x.device for x in here]
     assert compilations.count("jit(scale)") == 2
+
+
+def test_threads_that_ask_at_once_compile_a_program_once(compilations: list[str]) -> None:
+    program = scaled_program()
+    x = jax.device_put(np.arange(3.0, dtype=np.float32), devices.take(1)[0])
+    barrier = threading.Barrier(4, timeout=60)
+
+    def call(by: int) -> float:
+        barrier.wait()
+        return float(program(x, np.float32(by))["product"][2])
+
+    compilations.clear()
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(call, range(4))) == [0, 2, 4, 6]
+    assert compilations.count("jit(scale)") == 1
+
+
+SETTINGS = {
+    "disable_jit": lambda: jax.disable_jit(),
+    "debug_infs": lambda: jax.debug_infs(True),
+    "debug_nans": lambda: jax.debug_nans(True),
+    "transfer_guard": lambda: jax.transfer_guard("disallow"),
+    "default_prng_impl": lambda: jax.default_prng_impl("rbg"),
+    "threefry_partitionable": lambda: jax.threefry_partitionable(False),
+    "enable_x64": lambda: jax.enable_x64(True),
+    "default_device": lambda: jax.default_device(jax.devices()[-1]),
+    "enable_checks": lambda: jax.enable_checks(True),
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_what_jax_is_set_to_for_other_code_changes_no_sweep(name: str) -> None:
+    def train() -> xr.Dataset:
+        programs.start_program.cache_clear()
+        programs.epoch_program.cache_clear()
+        config = nnjax.Config(hidden=(3,), epochs=2, dropout=0.1, init="he_normal")
+        return nnjax.sweep(config, axes={"learning_rate": [0.1, 1e30]}, seeds=2).drop_attrs()
+
+    expected = train()
+    assert (expected["status"] == "diverged").any()
+    with SETTINGS[name]():
+        found = train()
+    xr.testing.assert_identical(found, expected)

@@ -106,21 +106,6 @@ def test_files_that_are_no_results_get_a_sentence(kept, tmp_path):
         nnjax.load_results(tmp_path / "cut.nc")
 
 
-def test_a_save_that_fails_leaves_the_old_file_and_no_other(kept, tmp_path, monkeypatch):
-    nnjax.save_results(kept, tmp_path / "results.nc")
-    before = (tmp_path / "results.nc").read_bytes()
-
-    def full(self, path, **options):
-        path.write_bytes(b"half")
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(xr.Dataset, "to_netcdf", full)
-    with pytest.raises(ValueError, match="No space left on device"):
-        files.save(kept, tmp_path / "results.nc")
-    assert (tmp_path / "results.nc").read_bytes() == before
-    assert [path.name for path in tmp_path.iterdir()] == ["results.nc"]
-
-
 def test_runs_are_found_by_values_that_are_no_numbers_and_by_zipped_fields():
     axes = {("learning_rate", "hidden"): [(0.1, (3,)), (1, (4, 5))]}
     got = nnjax.sweep(SMALL, axes=axes, seeds=2, keep_parameters=True)
