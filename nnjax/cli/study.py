@@ -80,10 +80,12 @@ def present(results: "xr.Dataset", place: "Folder | None", options: Options, *, 
     """Print table and answer of results, and write them with their page into a folder if there is one."""
     from nnjax.reporting import page
     from nnjax.results.files import save
+    from nnjax.results.settings import overview
 
+    found = overview(results)
     try:
-        answer = textwrap.fill(page.conclusion(results), page.WIDTH)
-        print(f"\n{page.table(results)}\n\n{answer}", flush=True)
+        answer = textwrap.fill(page.conclusion(found), page.WIDTH)
+        print(f"\n{page.table(found)}\n\n{answer}", flush=True)
     finally:  # though nobody may read the table any more
         if place is not None:
             place.write(results, title=options.title or title, question=options.question or question, save=save)

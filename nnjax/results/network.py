@@ -135,8 +135,8 @@ def network(results: xr.Dataset, which: str = "best", **labels: Any) -> Network:
         results: of a sweep with ``keep_parameters=True``, in memory or loaded from a file.
         which: "best", at the best validation epoch, or "last".
         labels: the run's place on each axis, by the value of the axis or of a field that is zipped along it:
-            ``learning_rate=0.1, hidden=(32,), seed=3``. An axis of one place needs none; a name with a dot is given
-            as ``**{"data.name": …}``.
+            ``learning_rate=0.1, hidden=(32,), seed=3``. An axis of one place needs none; a name with a dot is
+            given as ``**{"data.name": …}``.
 
     Raises:
         UserError: where no parameters were kept, or the labels don't name one run.

@@ -1,11 +1,9 @@
 """A fixed sweep: every setting with every seed, trained and labelled."""
 
-import sys
 import time
 from collections.abc import Iterable, Sequence
 
 import xarray as xr
-from tqdm import tqdm
 
 from nnjax.axes import Axes, Axis
 from nnjax.config import Config
@@ -13,6 +11,7 @@ from nnjax.data import Dataset
 from nnjax.engine import devices
 from nnjax.engine.loop import OnEpoch, train_group
 from nnjax.engine.plan import Plan, plan
+from nnjax.engine.progress import Progress
 from nnjax.results import labels
 
 
@@ -41,14 +40,14 @@ def sweep(
             ``init_seed`` and ``data_seed``, seeds have no part.
         runs_per_call: runs that a device trains at a time. None takes as many as are fast: all on an accelerator;
             on a core of a CPU one or, of small networks, as many as its cache holds. With 1, no bit of a run
-            depends on how many others there are, unless a large network has the threads of free cores; with more, the last
-            bits of a matrix product do.
+            depends on how many others there are, unless a large network has the threads of free cores; with more,
+            the last bits of a matrix product do.
         keep_parameters: keep the best and the last parameters of each run; `nnjax.network` makes a network of
             them that predicts.
         on_epoch: is called with a `nnjax.EpochEnd` at each end of an epoch of the runs that share a program, before
             the next epoch begins; it may answer which of these runs stop there, by their indices.
         states: whether ``on_epoch`` is given the runs' states too, which are fetched for it.
-        progress: show a bar; None shows one on a terminal.
+        progress: show a bar, or nothing; None shows a bar on a terminal and a line now and then elsewhere.
 
     Returns:
         A dataset with a dimension for each axis, ``seed`` and ``epoch``; its variables are described in
@@ -72,9 +71,8 @@ def run_plan(
     """Train what `plan` has planned; arguments and results are those of `sweep`."""
     started = time.perf_counter()
     total = sum(len(group.runs) * group.epochs for group in todo.groups)
-    hidden = not sys.stderr.isatty() if progress is None else not progress
     outcomes = []
-    with tqdm(total=total, disable=hidden, unit="epoch", desc=f"{todo.runs} runs", smoothing=0.1) as bar:
+    with Progress(total, f"{todo.runs:,} runs", progress) as shown:
         for group in todo.groups:
             outcomes.append(
                 train_group(
@@ -82,7 +80,7 @@ def run_plan(
                     keep_parameters=keep_parameters,
                     on_epoch=on_epoch,
                     states=states,
-                    progress=bar.update,
+                    progress=shown.update,
                 )
             )
     return labels.label(
