@@ -42,7 +42,7 @@ def sweep(
             on a core of a CPU one or, of small networks, as many as its cache holds. With 1, no bit of a run
             depends on how many others there are, unless a large network has the threads of free cores; with more,
             the last bits of a matrix product do.
-        keep_parameters: keep the best and the last parameters of each run; `nnjax.network` makes a network of
+        keep_parameters: keep the best and the last parameters of each run; `nnjax.network` makes one of
             them that predicts.
         on_epoch: is called with a `nnjax.EpochEnd` at each end of an epoch of the runs that share a program, before
             the next epoch begins; it may answer which of these runs stop there, by their indices.
