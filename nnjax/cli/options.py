@@ -240,7 +240,7 @@ def _default(value: Any) -> str:
     if value is None:
         return ""
     words = isinstance(value, str | Path)
-    return f" (default: {value if words else json.dumps(value, default=lambda array: array.tolist())})"
+    return f" (default: {value if words else json.dumps(value, default=str)})"
 
 
 def _dotted(
