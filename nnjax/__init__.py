@@ -13,19 +13,27 @@ if TYPE_CHECKING:
     from nnjax.config import DataConfig as DataConfig
     from nnjax.data import Dataset as Dataset
     from nnjax.data import load_data as load_data
+    from nnjax.engine.loop import EpochEnd as EpochEnd
     from nnjax.engine.plan import plan as plan
     from nnjax.results import stats as stats
     from nnjax.results.files import load as load_results
     from nnjax.results.files import save as save_results
+    from nnjax.results.network import Network as Network
+    from nnjax.results.network import network as network
     from nnjax.results.network import parameters as parameters
     from nnjax.search.sweep import sweep as sweep
+    from nnjax.training.metrics import Metric as Metric
 
 _HOME = {
     "Config": ("config", "Config"),
     "DataConfig": ("config", "DataConfig"),
     "Dataset": ("data", "Dataset"),
+    "EpochEnd": ("engine.loop", "EpochEnd"),
+    "Metric": ("training.metrics", "Metric"),
+    "Network": ("results.network", "Network"),
     "load_data": ("data", "load_data"),
     "load_results": ("results.files", "load"),
+    "network": ("results.network", "network"),
     "parameters": ("results.network", "parameters"),
     "plan": ("engine.plan", "plan"),
     "save_results": ("results.files", "save"),
@@ -36,8 +44,12 @@ __all__ = [
     "Config",
     "DataConfig",
     "Dataset",
+    "EpochEnd",
+    "Metric",
+    "Network",
     "load_data",
     "load_results",
+    "network",
     "parameters",
     "plan",
     "save_results",

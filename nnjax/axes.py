@@ -1,11 +1,13 @@
 """From the axes of a sweep to its settings: products, zipped fields, or a list of settings."""
 
+import dataclasses
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from nnjax.config import SEED_FIELDS, Config, field_names, nearest, replace
+from nnjax.config import SEED_FIELDS, Config, canonical, check_field, replace
+from nnjax.parts import Part
 from nnjax.validation import UserError
 
 Axes: TypeAlias = Mapping[Any, Iterable[Any]] | Sequence[Mapping[str, Any]]
@@ -19,7 +21,10 @@ SETTING = "setting"
 
 @dataclass(frozen=True)
 class Axis:
-    """One dimension of a sweep: a name, and what each of its places changes in the configuration."""
+    """One dimension of a sweep: a name, and what each of its places changes in the configuration.
+
+    Values stand as the configuration holds them, so that one value has one spelling.
+    """
 
     name: str
     changes: tuple[dict[str, Any], ...]
@@ -30,15 +35,17 @@ class Axis:
         return list(dict.fromkeys(name for change in self.changes for name in change))
 
 
-def parse_axes(axes: Axes | None) -> list[Axis]:
-    """The axes in order.
+def parse_axes(axes: "Axes | Sequence[Axis] | None") -> tuple[Axis, ...]:
+    """The axes in order; what is parsed already stays as it is.
 
     Raises:
         UserError: for an unknown field, one that is on two axes or can't be on any, an axis without values or
             with one of them twice, or zipped values of another number than their fields.
     """
     if not axes:
-        return []
+        return ()
+    if isinstance(axes, tuple) and all(isinstance(axis, Axis) for axis in axes):
+        return axes
     if isinstance(axes, Mapping):
         parsed = [_parse_axis(name, values) for name, values in axes.items()]
     elif isinstance(axes, list | tuple):
@@ -48,13 +55,12 @@ def parse_axes(axes: Axes | None) -> list[Axis]:
     seen: set[str] = set()
     for axis in parsed:
         for field in axis.fields:
-            _check_field(field)
             if field in seen:
                 raise UserError(f"{field} is on two axes of the sweep, and may be on one")
             seen.add(field)
             if field in SEED_FIELDS and any(change.get(field, 0) is None for change in axis.changes):
                 raise UserError(f"{field} is None on an axis of the sweep, and must be a whole number there")
-    return parsed
+    return tuple(parsed)
 
 
 def describe_axes(axes: Sequence[Axis]) -> Axes:
@@ -73,53 +79,91 @@ def expand(config: Config, axes: Sequence[Axis]) -> list[Config]:
     """The configurations of all settings, the last axis running fastest.
 
     Raises:
-        UserError: for a value that the field can't have.
+        UserError: for a value that the field can't have, and for two settings that are the same.
     """
-    combinations = itertools.product(*(axis.changes for axis in axes))
-    return [
-        replace(config, {name: value for change in combination for name, value in change.items()})
-        for combination in combinations
-    ]
+    found: list[Config] = []
+    first: dict[Any, dict[str, Any]] = {}
+    for combination in itertools.product(*(axis.changes for axis in axes)):
+        changes = {name: value for change in combination for name, value in change.items()}
+        setting = replace(config, changes)
+        key = (dataclasses.replace(setting, init=None), setting.initialization)
+        if key in first:
+            same = f"{_words(first[key])} and {_words(changes)}"
+            raise UserError(f"{same} are one setting in two spellings: leave one of them out")
+        first[key] = changes
+        found.append(setting)
+    return found
+
+
+def _words(changes: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in changes.items()) or "the setting without changes"
 
 
 def _parse_settings(settings: Sequence[Mapping[str, Any]]) -> Axis:
-    for place, setting in enumerate(settings):
+    seen: set[Any] = set()
+    changes = []
+    for setting in settings:
         if not isinstance(setting, Mapping):
             raise UserError(f"the list of settings holds {setting!r}, which must be a mapping of fields to values")
-        if setting in settings[:place]:
+        changes.append(_change(setting))
+        key = frozenset(changes[-1].items())
+        if key in seen:
             raise UserError(f"the list of settings holds {dict(setting)} twice")
-    return Axis(SETTING, tuple(dict(setting) for setting in settings))
+        seen.add(key)
+    return Axis(SETTING, tuple(changes))
 
 
 def _parse_axis(name: str | tuple[str, ...], values: Iterable[Any]) -> Axis:
     name = name if isinstance(name, str) else ",".join(map(str, name))
-    values = values.tolist() if hasattr(values, "tolist") else values
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise UserError(f"the axis {name} is {values!r}, and must be a list of values")
-    values = [value.tolist() if hasattr(value, "tolist") else value for value in values]
+    values = list(values)
     if not values:
         raise UserError(f"the axis {name} is empty, and must list at least one value")
     fields = [field.strip() for field in name.split(",")]
     if len(set(fields)) != len(fields):
         raise UserError(f"the axis {name} names a field twice")
-    if len(fields) == 1:
-        changes = [{name: value} for value in values]
-    else:
-        for value in values:
-            if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != len(fields):
+    seen: set[Any] = set()
+    changes = []
+    for value in values:
+        if len(fields) == 1:
+            change = _change({fields[0]: value})
+        else:
+            several = list(value) if isinstance(value, Iterable) and not isinstance(value, str) else []
+            if len(several) != len(fields):
                 raise UserError(f"the axis {name} holds {value!r}, and zips {len(fields)} values in each place")
-        changes = [dict(zip(fields, value, strict=True)) for value in values]
-    for place, change in enumerate(changes):
-        if change in changes[:place]:
-            raise UserError(f"the axis {name} holds {values[place]!r} twice")
+            change = _change(dict(zip(fields, several, strict=True)))
+        key = tuple(change.values())
+        if key in seen:
+            raise UserError(f"the axis {name} holds {value!r} twice")
+        seen.add(key)
+        changes.append(change)
+    for field in fields:
+        _check_names(field, [change[field] for change in changes])
     return Axis(",".join(fields), tuple(changes))
 
 
-def _check_field(name: str) -> None:
-    if name in ("seed", "seeds"):
-        raise UserError(
-            "seeds are no axis, every setting runs with each of them: give them as seeds=…, "
-            "or cross init_seed and data_seed"
-        )
-    if name not in field_names():
-        raise UserError(f"{name!r} is not a field of the configuration{nearest(name, field_names())}")
+def _change(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields with their values as a configuration holds them."""
+    change = {}
+    for name, value in values.items():
+        if name in ("seed", "seeds"):
+            raise UserError(
+                "seeds are no axis, every setting runs with each of them: give them as seeds=…, "
+                "or cross init_seed and data_seed"
+            )
+        check_field(name)
+        change[name] = canonical(name, value)
+        try:
+            hash(change[name])
+        except TypeError:
+            raise UserError(f"{name} is {value!r} on an axis, which is a value of no field") from None
+    return change
+
+
+def _check_names(field: str, values: Sequence[Any]) -> None:
+    """Refuse two functions of one name, which results couldn't tell apart."""
+    of_name: dict[str, Part] = {}
+    for value in values:
+        if isinstance(value, Part) and of_name.setdefault(value.name, value) != value:
+            raise UserError(f"two functions on the axis {field} are called {value.name}: give one another name")

@@ -5,38 +5,22 @@ when the object is made, in one sentence that names it.
 """
 
 import dataclasses
-import re
-from collections.abc import Mapping
+import functools
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from nnjax import parts
+from nnjax.parts import Part, PartLike
 from nnjax.validation import UserError, check_count, check_range, check_seed, check_types
 from nnjax.validation import choice as choice
 from nnjax.validation import nearest as nearest
 
-Model = Literal["mlp", "softmax_regression"]
-ActivationName = Literal["identity", "sigmoid", "scaled_sigmoid", "tanh", "relu", "leaky_relu", "gelu"]
-LossName = Literal["cross_entropy", "mse", "mse_probabilities", "binary_cross_entropy"]
-OptimizerName = Literal["sgd", "adam", "adamw"]
-ScheduleName = Literal["constant", "linear", "cosine", "exponential", "step"]
 DataName = Literal["digits", "mnist", "fashion_mnist", "kmnist"]
 DataSource = Literal["auto", "idx", "csv", "tfds"]
 
-INITS: dict[str, tuple[float, ...]] = {
-    "zeros": (),
-    "constant": (1.0,),
-    "normal": (0.001,),
-    "uniform": (-0.1, 0.1),
-    "xavier_uniform": (),
-    "xavier_normal": (),
-    "he_uniform": (),
-    "he_normal": (),
-    "lecun_uniform": (),
-    "lecun_normal": (),
-    "orthogonal": (1.0,),
-    "lsuv": (0.01, 10.0),
-}
-"""The kinds of initialisation, each with the numbers it takes and their defaults."""
+OWN_INIT = "normal(0.001)"
+"""How the kernels of the models of nnjax start where nothing is said."""
 
 SEED_FIELDS = ("init_seed", "data_seed")
 """The fields that can be crossed in place of the runs' seeds."""
@@ -70,11 +54,13 @@ class Config:
     """One setting: the network, how it starts, how it is trained, on what, and with how many seeds."""
 
     data: DataConfig = field(default_factory=DataConfig)
-    model: Model = "mlp"
-    """mlp, or softmax_regression: one dense layer without a bias."""
+    model: PartLike = "mlp"
+    """mlp, softmax_regression (one dense layer without a bias), or a Flax module of one's own."""
+    model_attributes: Mapping[str, Any] = field(default_factory=dict)
+    """Attributes of a module of one's own; each is a field model.NAME and can be an axis."""
     hidden: tuple[int, ...] = (128,)
     """Widths of the hidden layers of an mlp."""
-    activation: ActivationName = "sigmoid"
+    activation: PartLike = "sigmoid"
     """The non-linearity of the hidden layers."""
     activation_slope: float = 1.0
     """k of scaled_sigmoid, 1 / (1 + exp(−k·x)); the other activations have none."""
@@ -84,14 +70,15 @@ class Config:
     """Put a ReLU on the logits of softmax_regression."""
     dropout: float = 0.0
     """The probability that a hidden feature of an mlp is dropped in training."""
-    init: str = "normal(0.001)"
-    """How the kernels start, biases being zero: zeros, constant(c), normal(σ), uniform(a, b), xavier_uniform,
-    xavier_normal, he_uniform, he_normal, lecun_uniform, lecun_normal, orthogonal(gain),
-    lsuv(tolerance, iterations)."""
-    loss: LossName = "cross_entropy"
+    init: PartLike | None = None
+    """How the kernels start: zeros, constant(c), normal(σ), uniform(a, b), xavier_uniform, xavier_normal,
+    he_uniform, he_normal, lecun_uniform, lecun_normal, orthogonal(gain), lsuv(tolerance, iterations), or module,
+    as its own layers say; None: normal(0.001), and module for one of one's own. Biases and the like start as the
+    module says, at zero in those of nnjax."""
+    loss: PartLike = "cross_entropy"
     """The loss that is minimised."""
-    optimizer: OptimizerName = "sgd"
-    """sgd (plain, with momentum, with Nesterov's), adam or adamw."""
+    optimizer: PartLike = "sgd"
+    """sgd (plain, with momentum, with Nesterov's), adam, adamw, or an optax factory."""
     learning_rate: float = 0.1
     """η, the peak of the schedule."""
     layer_rates: tuple[float, ...] = ()
@@ -102,7 +89,7 @@ class Config:
     """μ of classical momentum: v ← μ v + g, θ ← θ − η v."""
     nesterov: bool = False
     """Nesterov's momentum: θ ← θ − η (g + μ v)."""
-    schedule: ScheduleName = "constant"
+    schedule: PartLike = "constant"
     """How the learning rate goes over training."""
     schedule_end: float = 0.0
     """The learning rate at the end as a factor of learning_rate; above 1 it rises (linear, exponential)."""
@@ -114,6 +101,8 @@ class Config:
     """Examples of a batch, B."""
     epochs: int = 10
     """Passes over the training examples, E."""
+    metrics: tuple[PartLike, ...] = ()
+    """What is recorded beside loss, accuracy, grad_norm and update_ratio."""
     seeds: int | tuple[int, ...] = 8
     """How many seeds (0, 1, 2, …), or which."""
     init_seed: int | None = None
@@ -122,69 +111,56 @@ class Config:
     """The seed of the data order and of dropout; None: the run's seed."""
 
     def __post_init__(self) -> None:
+        if _is_module(self.model):
+            model, attributes = _taken_apart(self.model)
+            object.__setattr__(self, "model", model)
+            object.__setattr__(self, "model_attributes", {**attributes, **self.model_attributes})
         for item in dataclasses.fields(self):
-            value = _plain(getattr(self, item.name))
-            if item.name in ("hidden", "layer_rates") and isinstance(value, int | float):
-                value = (value,)
+            value = canonical(item.name, getattr(self, item.name))
+            if item.name == "model_attributes":
+                value = _Attributes({name: _plain(attribute) for name, attribute in dict(value).items()})
             object.__setattr__(self, item.name, value)
-        check_types(self)
+        check_types(self, leave=parts.TABLES)
         _check_numbers(self)
         _check_combinations(self)
 
-    @property
-    def num_layers(self) -> int:
-        """L, the layers with weights."""
-        return len(self.hidden) + 1 if self.model == "mlp" else 1
+    @functools.cached_property
+    def initialization(self) -> "tuple[str | Part, tuple[float, ...]]":
+        """The kind of initialisation and its numbers."""
+        if isinstance(self.init, Part):
+            return self.init, ()
+        from nnjax.nn.initializers import parse_init
+
+        return parse_init(str(self.init or (OWN_INIT if isinstance(self.model, str) else "module")))
 
     def seed_values(self) -> tuple[int, ...]:
         """The seeds of the runs: 0 … n−1 for a number n, else as they are listed."""
         return tuple(range(self.seeds)) if isinstance(self.seeds, int) else self.seeds
 
 
-def parse_init(text: str) -> tuple[str, tuple[float, ...]]:
-    """The kind and the numbers in an initialisation's name: ``"normal(0.01)"`` is ("normal", (0.01,)).
-
-    Numbers that are left out are taken from `INITS`.
-
-    Raises:
-        UserError: for an unknown kind, too many numbers, or what isn't a number.
-    """
-    match = re.fullmatch(r"\s*(\w+)\s*(?:\(([^()]*)\))?\s*", text)
-    if not match:
-        torn = "; in a list, quote one with a comma" if text.count("(") != text.count(")") else ""
-        raise UserError(f"init is {text!r}, and must be a name with its numbers, such as 'normal(0.001)'{torn}")
-    kind, inside = match[1], (match[2] or "").strip()
-    choice("init", kind, INITS)
-    words = inside.split(",") if inside else []
-    defaults = INITS[kind]
-    if len(words) > len(defaults):
-        takes = f"{len(defaults)} number{'s' * (len(defaults) != 1)}" if defaults else "no numbers"
-        raise UserError(f"init is {text!r}, and {kind} takes {takes}")
-    try:
-        given = tuple(float(word) for word in words)
-    except ValueError:
-        raise UserError(f"init is {text!r}, and what stands in the brackets must be numbers") from None
-    numbers = given + defaults[len(given) :]
-    for number in numbers:
-        check_range(f"the number in init {text!r}", number)
-    if kind == "uniform" and numbers[0] > numbers[1]:
-        raise UserError(f"init is {text!r}, and the lower end must not be above the upper one")
-    if kind == "normal" and numbers[0] < 0:
-        raise UserError(f"init is {text!r}, and a standard deviation must be at least 0")
-    if kind == "lsuv" and (numbers[0] <= 0 or numbers[1] < 1):
-        raise UserError(f"init is {text!r}, and lsuv takes a tolerance above 0 and at least 1 iteration")
-    return kind, numbers
-
-
 def field_names(cls: type = Config, prefix: str = "") -> list[str]:
-    """Every name that can be set, nested ones with a dot: ``learning_rate``, ``data.name``, …"""
+    """Every name that can be set, nested ones with a dot: ``learning_rate``, ``data.name``, …
+
+    Attributes of a module of the user's own, ``model.NAME``, come on top of these.
+    """
     names = []
     for item in dataclasses.fields(cls):
         if item.name == "data":
             names += field_names(DataConfig, "data.")
-        else:
+        elif item.name != "model_attributes":
             names.append(prefix + item.name)
     return names
+
+
+def check_field(name: str, others: Iterable[str] = ()) -> None:
+    """Refuse a name that is no field of the configuration, and none of some others.
+
+    Raises:
+        UserError: naming the nearest field.
+    """
+    known = [*field_names(), *others]
+    if name not in known and not (str(name).startswith("model.") and len(name) > 6):
+        raise UserError(f"{name!r} is not a field of the configuration{nearest(name, known)}")
 
 
 def flatten(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -205,25 +181,105 @@ def flatten(values: Mapping[str, Any]) -> dict[str, Any]:
     return flat
 
 
+def flat(config: Config) -> dict[str, Any]:
+    """All fields by the names that `replace` takes, parts by their names."""
+    values = {name: getattr(config, name) for name in field_names() if not name.startswith("data.")}
+    values |= {f"data.{item.name}": getattr(config.data, item.name) for item in dataclasses.fields(DataConfig)}
+    return values | {f"model.{name}": value for name, value in config.model_attributes.items()}
+
+
 def replace(config: Config, changes: Mapping[str, Any]) -> Config:
     """A copy of ``config`` with some fields changed, nested ones by their dotted name.
 
     Raises:
         UserError: for a name that is no field, or a value that can't be right.
     """
-    for name in changes:
-        if name not in field_names():
-            raise UserError(f"{name!r} is not a field of the configuration{nearest(name, field_names())}")
-    data = {name.removeprefix("data."): value for name, value in changes.items() if name.startswith("data.")}
-    top = {name: value for name, value in changes.items() if not name.startswith("data.")}
-    return dataclasses.replace(config, **top, data=dataclasses.replace(config.data, **data))
+    top: dict[str, Any] = {}
+    inner: dict[str, dict[str, Any]] = {"data": {}, "model": {}}
+    for name, value in changes.items():
+        check_field(name)
+        group, dot, of_group = name.partition(".")
+        if dot:
+            inner[group][of_group] = value
+        else:
+            top[name] = value
+    if inner["data"]:
+        top["data"] = dataclasses.replace(config.data, **inner["data"])
+    # Another model has other attributes.
+    kept = config.model_attributes if top.get("model", config.model) == config.model else {}
+    return dataclasses.replace(config, **top, model_attributes={**kept, **inner["model"]})
+
+
+class _Attributes(dict[str, Any]):
+    """The attributes of a module: a mapping that doesn't change."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(tuple(sorted(self.items())))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Attributes, (dict(self),)
+
+    def _refuse(self, *_: Any) -> None:
+        raise TypeError("a configuration doesn't change: make another with nnjax.config.replace")
+
+    __setitem__ = __delitem__ = clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
+
+
+def _is_module(model: object) -> bool:
+    """Whether it is a Flax module, not its class; known without importing Flax."""
+    return not isinstance(model, str | Part | type) and any(
+        base.__name__ == "Module" and base.__module__.startswith("flax.") for base in type(model).__mro__
+    )
+
+
+def _taken_apart(module: Any) -> tuple[type, dict[str, Any]]:
+    """A module's class, and those of its attributes that have not their default."""
+    given = {
+        item.name: getattr(module, item.name)
+        for item in dataclasses.fields(module)
+        if item.name not in ("parent", "name")
+    }
+    defaults = {item.name: item.default for item in dataclasses.fields(module)}
+    return type(module), {name: value for name, value in given.items() if value is not defaults[name]}
+
+
+def _resolved(kind: str, value: Any) -> Any:
+    """A field that names parts, with its names checked and the user's functions found."""
+    if kind == "metrics":
+        listed = value if isinstance(value, list | tuple) else (value,)
+        return tuple(parts.resolve(kind, one) for one in listed)
+    if kind == "init" and (value is None or isinstance(value, str)):
+        return parts.resolve(kind, value) if ":" in (value or "") else value
+    return parts.resolve(kind, value)
 
 
 def _plain(value: Any) -> Any:
-    """YAML and JSON have lists only, and axes come as NumPy arrays: a frozen object wants plain values."""
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    return tuple(_plain(item) for item in value) if isinstance(value, list | tuple | range) else value
+    """YAML and JSON have lists only, and axes come as NumPy arrays: a frozen object wants plain values.
+
+    A number of fewer than 64 bits becomes the shortest that it is written as: float32's 0.1 is 0.1.
+    """
+    if isinstance(value, list | tuple | range):
+        return tuple(_plain(item) for item in value)
+    if not hasattr(value, "tolist"):
+        return value
+    short = getattr(getattr(value, "dtype", None), "kind", "") == "f" and value.dtype.itemsize < 8
+    if short and value.ndim == 0:
+        return float(str(value))
+    return tuple(map(_plain, value)) if value.ndim else value.item()
+
+
+def canonical(name: str, value: Any) -> Any:
+    """The value as a configuration holds it: lists are tuples, one width a list of one, NumPy's numbers Python's.
+
+    Raises:
+        UserError: for a part that can't be found.
+    """
+    value = _plain(value)
+    if name in ("hidden", "layer_rates") and isinstance(value, int | float):
+        return (value,)
+    if name in parts.TABLES and not name.startswith("data."):
+        return value if _is_module(value) else _resolved(name, value)
+    return value
 
 
 def _check_numbers(config: Config) -> None:
@@ -238,7 +294,8 @@ def _check_numbers(config: Config) -> None:
     check_range("momentum", config.momentum, least=0, below=1)
     check_range("schedule_end", config.schedule_end, least=0)
     check_count("schedule_steps", config.schedule_steps)
-    parse_init(config.init)
+    if config.init is not None:
+        _ = config.initialization  # refuses what can't be read
     check_count("batch_size", config.batch_size)
     check_count("epochs", config.epochs)
     check_range("warmup_epochs", config.warmup_epochs, least=0, most=config.epochs)
@@ -254,20 +311,30 @@ def _check_numbers(config: Config) -> None:
 
 
 def _check_combinations(config: Config) -> None:
-    layers = config.num_layers
-    if config.layer_rates and len(config.layer_rates) != layers:
+    if (config.momentum or config.nesterov) and not _entry("optimizer", config.optimizer, "momentum"):
         raise UserError(
-            f"layer_rates has {len(config.layer_rates)} factors, and the network has {layers} layers with weights"
-        )
-    if config.optimizer != "sgd" and (config.momentum or config.nesterov):
-        raise UserError(
-            f"momentum is for the optimizer sgd, and optimizer is {config.optimizer!r}: "
+            f"momentum is for the optimizer sgd, and optimizer is {str(config.optimizer)!r}: "
             "leave momentum at 0 and nesterov at false"
         )
     if config.relu_logits and config.model != "softmax_regression":
-        raise UserError(f"relu_logits is for the model softmax_regression, and model is {config.model!r}")
-    if config.schedule in ("exponential", "step") and config.schedule_end == 0:
+        raise UserError(f"relu_logits is for the model softmax_regression, and model is {str(config.model)!r}")
+    if config.model_attributes and isinstance(config.model, str):
+        name = next(iter(config.model_attributes))
         raise UserError(
-            f"schedule_end is 0, and must be more than 0 for the schedule {config.schedule!r}, "
+            f"model.{name} is an attribute of a module of one's own, and model is {config.model!r}, whose sizes "
+            "are fields of their own, such as hidden"
+        )
+    if (
+        config.schedule_end == 0
+        and config.schedule != "constant"
+        and _entry("schedule", config.schedule, "by_factors")
+    ):
+        raise UserError(
+            f"schedule_end is 0, and must be more than 0 for the schedule {str(config.schedule)!r}, "
             "which goes there by factors"
         )
+
+
+def _entry(kind: str, part: PartLike, what: str) -> bool:
+    """What the table says of a part; of one of the user's own, nothing."""
+    return isinstance(part, str) and bool(getattr(parts.entry(kind, part), what))

@@ -22,18 +22,13 @@ from jaxtyping import Array, Float, Int, Integer, PRNGKeyArray, UInt8
 
 Key: TypeAlias = PRNGKeyArray
 Params: TypeAlias = Mapping[str, Any]
-"""A Flax parameter tree, ``{"Dense_0": {"kernel": [D, F], "bias": [F]}, …}``."""
+"""A Flax parameter tree of any depth, ``{"Dense_0": {"kernel": [D, F], "bias": [F]}, …}``."""
 
 Scalar: TypeAlias = Float[Array | np.ndarray, ""] | float
 Seed: TypeAlias = Integer[Array, ""] | int
 Dtype: TypeAlias = jax.typing.DTypeLike
 Activation: TypeAlias = Callable[[Array, Scalar], Array]
 """``(x, slope) -> y``, elementwise; only some activations look at the slope."""
-
-
-def layer_names(params: Params) -> list[str]:
-    """The layers with weights from the input to the output: Dense_0, Dense_1, …"""
-    return sorted(params, key=lambda name: int(name.rsplit("_", 1)[1]))
 
 
 class Examples(NamedTuple):

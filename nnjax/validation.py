@@ -4,7 +4,7 @@ import difflib
 import math
 import types
 import typing
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Mapping
 from typing import Any, Literal
 
 LARGEST = 3.4028234e38
@@ -21,25 +21,29 @@ def nearest(word: object, known: Iterable[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
-def choice(name: str, value: object, known: Iterable[str]) -> None:
-    """Refuse a value that is not one of the known words.
+def choice(name: str, value: object, known: Iterable[str], others: str = "") -> None:
+    """Refuse a value that is not one of the known words; ``others`` says what else is taken.
 
     Raises:
         UserError: naming the value, the words and the nearest of them.
     """
     known = list(known)
     if value not in known:
-        raise UserError(f"{name} is {value!r}, and must be one of {', '.join(known)}{nearest(value, known)}")
+        raise UserError(
+            f"{name} is {value!r}, and must be one of {', '.join(known)}{others}{nearest(value, known)}"
+        )
 
 
-def check_types(config: object, prefix: str = "") -> None:
-    """Refuse a field of a dataclass that holds another type or word than it is annotated with.
+def check_types(config: object, prefix: str = "", leave: Container[str] = ()) -> None:
+    """Refuse a field of a dataclass that holds another type or word than it is annotated with; some are left out.
 
     Raises:
         UserError: naming the field, its value and what it must be.
     """
     for name, hint in typing.get_type_hints(type(config)).items():
         value = getattr(config, name)
+        if name in leave:
+            continue
         if typing.get_origin(hint) is Literal:
             choice(prefix + name, value, typing.get_args(hint))
         elif not _fits(value, hint):
@@ -106,6 +110,8 @@ def _fits(value: object, hint: Any) -> bool:
         return any(_fits(value, argument) for argument in arguments)
     if origin is tuple:
         return isinstance(value, tuple) and all(_fits(item, arguments[0]) for item in value)
+    if origin is Mapping:
+        return isinstance(value, Mapping)
     if hint is float:
         return isinstance(value, int | float) and not isinstance(value, bool)
     if hint is int:

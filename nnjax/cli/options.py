@@ -16,13 +16,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from nnjax.axes import Axes, parse_axes
+from nnjax.axes import Axes, Axis, describe_axes, parse_axes
 from nnjax.cli.yaml_files import read_file, read_yaml
 from nnjax.config import Config, DataConfig, field_names, flatten, nearest, replace
+from nnjax.parts import OF_NNJAX, TABLES
+from nnjax.parts import names as part_names
 from nnjax.validation import UserError, check_count
+
+WORDS = {*TABLES, "title", "question"} - {"metrics", "init"}
+"""Flags whose text is taken as it stands."""
 
 AXIS = "--axes."
 """How a flag begins that gives one axis: ``--axes.learning_rate "[1, 0.1]"``."""
+
+ATTRIBUTE = "--model."
+"""How a flag begins that sets an attribute of a module of the user's own."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +38,7 @@ class Options:
     """What to train, and where to write it."""
 
     config: Config
-    axes: Axes | None = None
+    axes: tuple[Axis, ...] = ()
     output: Path | None = None
     """The folder for results and report; None writes none."""
     overwrite: bool = False
@@ -39,6 +47,12 @@ class Options:
     """Print the plan and stop."""
     runs_per_call: int | None = None
     """Runs that a device trains at a time; None leaves it to `nnjax.engine.layout.arrange`."""
+    keep_parameters: bool = False
+    """Keep the trained parameters in the results."""
+    title: str | None = None
+    """Of the page."""
+    question: str | None = None
+    """Of the page."""
 
 
 def read_options(
@@ -66,7 +80,7 @@ def read_options(
             f"{error.argument_name}=-1"
         ) from None
     flags = {name: text for name, text in vars(parsed).items() if text is not None}
-    single_axes = _single_axes(rest, takes_axes, program, [f"--{name}" for name in vars(parsed)])
+    single_axes, attributes = _dotted(rest, takes_axes, program, [f"--{name}" for name in vars(parsed)])
 
     in_files: dict[str, Any] = {}
     for path in flags.pop("config", []):
@@ -76,11 +90,23 @@ def read_options(
         raise UserError(
             f"the configuration file has axes, which are for nnjax sweep, and {program} trains one setting"
         )
-    axes = read_flag("axes", flags.pop("axes")) if "axes" in flags else defaults.axes if axes is None else axes
-    axes = _join_axes(axes, single_axes)
+    axes = read_flag("axes", flags.pop("axes")) if "axes" in flags else axes
+    parsed_axes = (
+        defaults.axes
+        if axes is None and not single_axes
+        else parse_axes(_join_axes(describe_axes(defaults.axes) if axes is None else axes, single_axes))
+    )
 
     output = flags.pop("output", defaults.output)
-    overwrite, dry_run = (_read_switch(name, flags.pop(name, "false")) for name in ("overwrite", "dry-run"))
+    overwrite, dry_run, keep = (
+        _read_switch(name, flags.pop(name)) if name in flags else default
+        for name, default in (
+            ("overwrite", False),
+            ("dry-run", False),
+            ("keep_parameters", defaults.keep_parameters),
+        )
+    )
+    title, question = (flags.pop(name, getattr(defaults, name)) for name in ("title", "question"))
     runs_per_call = (
         read_flag("runs_per_call", flags.pop("runs_per_call"))
         if "runs_per_call" in flags
@@ -88,8 +114,8 @@ def read_options(
     )
     if runs_per_call is not None:
         check_count("--runs_per_call", runs_per_call)
-    in_flags = flatten({name: read_flag(name, text) for name, text in flags.items()})
-    varied = {field for axis in parse_axes(axes) for field in axis.fields}
+    in_flags = flatten({name: read_flag(name, text) for name, text in flags.items()}) | attributes
+    varied = {field for axis in parsed_axes for field in axis.fields}
     for name in sorted(in_flags.keys() & varied):
         raise UserError(
             f"{name} is set to {in_flags[name]!r}, and is an axis of the sweep as well: "
@@ -102,7 +128,7 @@ def read_options(
             "say with data.name what the folder holds"
         )
     folder = None if output is None else Path(output).expanduser()
-    return Options(config, axes, folder, overwrite, dry_run, runs_per_call)
+    return Options(config, parsed_axes, folder, overwrite, dry_run, runs_per_call, keep, title, question)
 
 
 def read_flag(name: str, text: str) -> Any:
@@ -112,7 +138,7 @@ def read_flag(name: str, text: str) -> Any:
         UserError: for what is no YAML.
     """
     hint = _hints().get(name)
-    if hint is str or typing.get_origin(hint) is Literal:
+    if hint is str or typing.get_origin(hint) is Literal or name in WORDS:
         return text
     value = read_yaml(text, f"--{name} {text}")
     # The name of a folder may look like a number.
@@ -139,7 +165,7 @@ def _parser(defaults: Options, program: str, description: str, takes_axes: bool)
         parser.add_argument(
             "--axes",
             metavar="YAML",
-            help=f"all axes of the sweep, or a list of settings{_default(defaults.axes)}",
+            help=f"all axes of the sweep, or a list of settings{_default(describe_axes(defaults.axes) or None)}",
         )
         parser.add_argument(
             AXIS + "FIELD",
@@ -155,17 +181,23 @@ def _parser(defaults: Options, program: str, description: str, takes_axes: bool)
     parser.add_argument(
         "--runs_per_call", metavar="N", help="runs that a device trains at a time, instead of as many as are fast"
     )
+    switch("keep_parameters", "keep the trained networks in the results, for nnjax.network")
+    parser.add_argument("--title", metavar="TEXT", help="of the page")
+    parser.add_argument("--question", metavar="TEXT", help="that the page answers")
     for cls, prefix, values in ((Config, "", defaults.config), (DataConfig, "data.", defaults.config.data)):
         group = parser.add_argument_group((inspect.getdoc(cls) or "").rstrip("."))
         descriptions = _descriptions(cls)
         for name, hint in typing.get_type_hints(cls).items():
+            if name == "model_attributes":
+                group.add_argument("--model.NAME", metavar="VALUE", help="an attribute of a module of one's own")
+                continue
             words = descriptions.get(name, "data.name, data.dir, … as one mapping")
             default = "" if hint is DataConfig else _default(getattr(values, name))
             group.add_argument(
                 f"--{prefix}{name}",
                 nargs="?" if hint is bool else None,
                 const="true" if hint is bool else None,
-                metavar=_metavar(hint),
+                metavar=_metavar(hint, prefix + name),
                 help=(words + default).replace("%", "%%"),
             )
     return parser
@@ -188,7 +220,13 @@ def _hints() -> dict[str, Any]:
     return typing.get_type_hints(Config) | nested
 
 
-def _metavar(hint: Any) -> str:
+def _metavar(hint: Any, name: str = "") -> str:
+    if name in TABLES and name != "metrics":
+        return (
+            f"{{{','.join(part_names(name))}}}"
+            if name in OF_NNJAX
+            else f"{{{','.join(part_names(name))},FILE:NAME}}"
+        )
     if typing.get_origin(hint) is Literal:
         return f"{{{','.join(typing.get_args(hint))}}}"
     if typing.get_origin(hint) is types.UnionType:
@@ -205,22 +243,33 @@ def _default(value: Any) -> str:
     return f" (default: {value if words else json.dumps(value, default=lambda array: array.tolist())})"
 
 
-def _single_axes(rest: Sequence[str], takes_axes: bool, program: str, known: list[str]) -> dict[str, Any]:
-    """The axes that are flags of their own, among what the parser doesn't know; there may be nothing else."""
+def _dotted(
+    rest: Sequence[str], takes_axes: bool, program: str, known: list[str]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The axes and the attributes of a module that are flags of their own, among what the parser doesn't know.
+
+    There may be nothing else.
+    """
     if takes_axes:
         known = [*known, *(AXIS + name for name in field_names())]
-    found: dict[str, Any] = {}
+    axes: dict[str, Any] = {}
+    attributes: dict[str, Any] = {}
     words = iter(rest)
     for word in words:
         flag, equals, text = word.partition("=")
-        if not flag.startswith(AXIS) or not takes_axes:
+        of_axis, of_model = flag.startswith(AXIS) and takes_axes, flag.startswith(ATTRIBUTE)
+        if not (of_axis or of_model):
             raise UserError(_unknown(flag, program, known))
         if not equals:
             text = next(words, "--")
             if text.startswith("--"):
-                raise UserError(f"{flag} needs a list of values")
-        found[flag.removeprefix(AXIS)] = read_yaml(text, f"{flag} {text}")
-    return found
+                raise UserError(f"{flag} needs {'a list of values' if of_axis else 'a value'}")
+        value = read_yaml(text, f"{flag} {text}")
+        if of_axis:
+            axes[flag.removeprefix(AXIS)] = value
+        else:
+            attributes[flag.removeprefix("--")] = value
+    return axes, attributes
 
 
 def _unknown(flag: str, program: str, known: list[str]) -> str:

@@ -1,13 +1,22 @@
 """What a training step costs: operations, bytes, and how many runs a core should train at a time.
 
-The counts are those of the matrix products and of the arrays that a step can't do without; what is elementwise on
-activations is small beside them.
+The counts are those of the matrix products and convolutions and of the arrays that a step can't do without; what
+is elementwise on activations is small beside them.
 """
 
-import itertools
-from typing import NamedTuple
+import functools
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
+
+from nnjax.nn.models import Network, call, param_shapes
+from nnjax.training.hyperparameters import Hyperparameters
+from nnjax.training.step import optimizer_at
 from nnjax.training.structure import Structure
+from nnjax.types import Params
 
 FLOAT = 4
 """Bytes of a float32."""
@@ -27,7 +36,7 @@ class StepCost(NamedTuple):
     """What one step of one run costs."""
 
     flops: int
-    """Operations of the matrix products, a multiplication and an addition counted as two."""
+    """Operations of the products, a multiplication and an addition counted as two."""
     traffic: int
     """Bytes moved where no weight stays in a cache: weights read by the forward pass, gradients written, both
     read by the update and weights written; the optimiser's moments read and written; the stored inputs read."""
@@ -38,25 +47,84 @@ class StepCost(NamedTuple):
 
 
 def step_cost(structure: Structure, inputs: int, batch_size: int, input_bytes: int = FLOAT) -> StepCost:
-    """Count a step on B examples of D inputs, each stored in ``input_bytes``.
+    """Count a step on B examples of D inputs, each stored in ``input_bytes``, from the network as JAX traces it.
 
-    A layer from d to f features takes 2·B·d·f operations forward, as many for the gradient by its weights, and as
-    many again for the gradient by its inputs, but for the first layer, whose inputs aren't trained.
+    The gradient by a product's weights takes as many operations as the product, and that by its inputs as many
+    again, but for the first product, whose inputs aren't trained.
     """
-    widths = (inputs, *structure.hidden, structure.classes)
-    products = [d * f for d, f in itertools.pairwise(widths)]
-    biases = sum(widths[1:]) if structure.model == "mlp" else 0
-    weights = FLOAT * (sum(products) + biases)
-    moments = int(structure.use_momentum) if structure.optimizer == "sgd" else 2
-    # The inputs and their transposed copy; of each layer the output, its activation and the gradient. What a
+    shapes = param_shapes(structure.network, inputs)
+    forward = _forward(structure.network, inputs, batch_size)
+    weights = sum(FLOAT * leaf.size for leaf in jax.tree.leaves(shapes))
+    moments = _moments(structure, inputs)
+    # The inputs and their transposed copy; of each product the result, its activation and the gradient. What a
     # narrow last layer copies is small beside them.
-    activations = FLOAT * batch_size * (2 * inputs + 4 * sum(widths[1:]))
+    activations = FLOAT * (2 * batch_size * inputs + 4 * sum(product.outputs for product in forward))
+    flops = [product.flops for product in forward] or [0]
     return StepCost(
-        flops=2 * batch_size * (3 * sum(products) - products[0]),
-        traffic=(5 + 2 * moments) * weights + batch_size * inputs * input_bytes,
-        working_set=(2 + moments) * weights + activations,
-        state=(2 + moments) * weights,
+        flops=3 * sum(flops) - flops[0],
+        traffic=5 * weights + 2 * moments + batch_size * inputs * input_bytes,
+        working_set=2 * weights + moments + activations,
+        state=2 * weights + moments,
     )
+
+
+class Product(NamedTuple):
+    """A matrix product or convolution of the forward pass."""
+
+    flops: int
+    outputs: int
+    """Numbers in its result."""
+
+
+@functools.lru_cache(maxsize=1000)
+def _forward(network: Network, inputs: int, batch_size: int) -> tuple[Product, ...]:
+    x = jax.ShapeDtypeStruct((batch_size, inputs), jnp.float32)
+    traced = jax.make_jaxpr(functools.partial(call, network))(param_shapes(network, inputs), x)
+    return tuple(_products(traced.jaxpr))
+
+
+def _products(jaxpr: Any) -> Iterator[Product]:
+    """The products of a program in their order; of branches, those of the longest."""
+    for equation in jaxpr.eqns:
+        inner = [value for parameter in equation.params.values() for value in _jaxprs(parameter)]
+        if equation.primitive.name == "dot_general":
+            ((contracted, _), _) = equation.params["dimension_numbers"]
+            (out,) = equation.outvars
+            length = math.prod(equation.invars[0].aval.shape[axis] for axis in contracted)
+            yield Product(2 * length * out.aval.size, out.aval.size)
+        elif equation.primitive.name == "conv_general_dilated":
+            (out,), filters = equation.outvars, equation.invars[1].aval
+            features = filters.shape[equation.params["dimension_numbers"].rhs_spec[0]]
+            yield Product(2 * out.aval.size * filters.size // features, out.aval.size)
+        elif equation.primitive.name == "cond":
+            branches = [list(_products(branch)) for branch in inner]
+            yield from max(branches, key=lambda found: sum(product.flops for product in found))
+        elif equation.primitive.name == "scan":
+            for body in inner:
+                yield from list(_products(body)) * equation.params["length"]
+        else:
+            for body in inner[:1]:
+                yield from _products(body)
+
+
+def _jaxprs(parameter: Any) -> list[Any]:
+    values = parameter if isinstance(parameter, tuple | list) else (parameter,)
+    return [getattr(value, "jaxpr", value) for value in values if hasattr(getattr(value, "jaxpr", value), "eqns")]
+
+
+@functools.lru_cache(maxsize=1000)
+def _moments(structure: Structure, inputs: int) -> int:
+    """Bytes of what the optimizer remembers of each weight."""
+    params = param_shapes(structure.network, inputs)
+    layers = jax.ShapeDtypeStruct((len(structure.layers),), jnp.float32)
+    number = jax.ShapeDtypeStruct((), jnp.float32)
+    numbers: list[Any] = [layers if name == "layer_rates" else number for name in Hyperparameters._fields]
+
+    def init(hyper: Hyperparameters, params: Params) -> Any:
+        return optimizer_at(structure, hyper, hyper.learning_rate).init(params)
+
+    state = jax.eval_shape(init, Hyperparameters(*numbers), params)
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state) if leaf.ndim)
 
 
 def runs_at_a_time(cost: StepCost, one_order: bool) -> int:

@@ -20,13 +20,18 @@ from nnjax.engine.cost import StepCost, runs_at_a_time, threads_a_run
 class Grid(NamedTuple):
     """Runs 0 … R−1 on their places."""
 
-    devices: tuple[jax.Device, ...]  # chunk i is trained on device i modulo their number
+    number: int  # of the devices; chunk i is trained on device i modulo their number
+    threads: int  # of each device of a CPU
     runs: np.ndarray  # [chunks, U, K]: the run that stands here; some stand twice, to fill a chunk
     indices: np.ndarray  # [R]: where each run first stands, in the flat order
 
     def device(self, chunk: int) -> jax.Device:
         """The device on which a chunk is trained."""
-        return self.devices[chunk % len(self.devices)]
+        return self.devices()[chunk % self.number]
+
+    def devices(self) -> tuple[jax.Device, ...]:
+        """The devices, made when they are first asked for."""
+        return devices.take(self.number, self.threads)
 
 
 def arrange(data_seeds: Sequence[int], cost: StepCost, runs_per_call: int | None = None) -> Grid:
@@ -51,11 +56,11 @@ def arrange(data_seeds: Sequence[int], cost: StepCost, runs_per_call: int | None
 
     width = min(range(max(map(len, orders.values())), 0, -1), key=longest)
     number = min(available, rows(width))
-    used = devices.take(number, threads_a_run(cost, available // number))
+    threads = threads_a_run(cost, available // number)
     cut = [runs[i : i + width] for runs in orders.values() for i in range(0, len(runs), width)]
 
     of_a_row, of_all = (runs_per_call or len(data_seeds),) * 2
-    if runs_per_call is None and used[0].platform == "cpu":
+    if runs_per_call is None and devices.platform() == "cpu":
         of_a_row, of_all = (runs_at_a_time(cost, one_order) for one_order in (True, False))
     runs_of_row = _equal_parts(width, of_a_row)  # K
     rows_of_chunk = _equal_parts(-(-len(cut) // number), of_all // runs_of_row)  # U
@@ -66,7 +71,7 @@ def arrange(data_seeds: Sequence[int], cost: StepCost, runs_per_call: int | None
     parts = runs.reshape(-1, rows_of_chunk, length // runs_of_row, runs_of_row).swapaxes(1, 2)
     chunks = parts.reshape(-1, rows_of_chunk, runs_of_row)
     chunks = chunks[np.unique(_first_index(chunks) // chunks[0].size)]  # without those of which others hold all
-    return Grid(used, chunks, _first_index(chunks))
+    return Grid(number, threads, chunks, _first_index(chunks))
 
 
 def _first_index(chunks: np.ndarray) -> np.ndarray:
@@ -103,6 +108,6 @@ def put_data(grid: Grid, tree: Any) -> list[Any]:
     The cores of a CPU have one copy together, which its caches hold sooner than one each: between its clients jax
     doesn't copy.
     """
-    first = jax.device_put(tree, grid.devices[0])
-    copies = {device: jax.device_put(first, device) for device in grid.devices}
+    first = jax.device_put(tree, grid.device(0))
+    copies = {device: jax.device_put(first, device) for device in grid.devices()}
     return [copies[grid.device(chunk)] for chunk in range(len(grid.runs))]

@@ -1,6 +1,7 @@
 """What a sweep will do: settings × seeds, split into groups of one compiled training program each."""
 
 import dataclasses
+import functools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,22 +10,25 @@ from typing import Any, NamedTuple
 import jax
 
 from nnjax.axes import Axes, Axis, expand, parse_axes
-from nnjax.config import SEED_FIELDS, Config, parse_init
+from nnjax.config import SEED_FIELDS, Config, DataConfig
 from nnjax.data import Dataset, load_data
 from nnjax.engine import devices, layout
 from nnjax.engine.cost import StepCost, step_cost
 from nnjax.engine.layout import Grid
 from nnjax.nn.models import param_shapes
+from nnjax.parts import Part
 from nnjax.training.structure import Structure
-from nnjax.types import Params
 from nnjax.validation import UserError, check_count
+
+MOST_GROUPS = 20
+"""Groups that a printed plan lists."""
 
 
 class Run(NamedTuple):
     """One network, trained once."""
 
-    setting: int  # its place among the settings
-    place: int  # its place among the seeds
+    setting: int  # the index of its setting
+    seed_index: int  # the index of its seed
     init_seed: int
     data_seed: int
     config: Config
@@ -38,6 +42,8 @@ class Group:
     batch_size: int
     data: Dataset
     runs: tuple[Run, ...]
+    runs_per_call: int | None = None
+    """Runs that a device trains at a time; None leaves it to `nnjax.engine.layout.arrange`."""
 
     @property
     def epochs(self) -> int:
@@ -45,21 +51,16 @@ class Group:
         return max(run.config.epochs for run in self.runs)
 
     @property
-    def init_kinds(self) -> tuple[str, ...]:
+    def init_kinds(self) -> tuple[str | Part, ...]:
         """The kinds of initialisation in the group."""
-        return tuple(sorted({parse_init(run.config.init)[0] for run in self.runs}))
-
-    @property
-    def shapes(self) -> Params:
-        """The shapes of the parameter tree."""
-        return param_shapes(self.structure.network, self.data.inputs)
+        return tuple(sorted({run.config.initialization[0] for run in self.runs}, key=str))
 
     @property
     def parameters(self) -> int:
         """How many parameters a run has."""
-        return sum(leaf.size for leaf in jax.tree.leaves(self.shapes))
+        return sum(leaf.size for leaf in jax.tree.leaves(param_shapes(self.structure.network, self.data.inputs)))
 
-    @property
+    @functools.cached_property
     def cost(self) -> StepCost:
         """What a step of one run costs."""
         return step_cost(self.structure, self.data.inputs, self.batch_size, self.data.train.x.itemsize)
@@ -69,15 +70,34 @@ class Group:
         """Bytes of the runs' states."""
         return self.cost.state * len(self.runs)
 
-    def arrange(self, runs_per_call: int | None = None) -> Grid:
-        """Where the runs execute; ``runs_per_call`` of them at a time on a device."""
-        return layout.arrange([run.data_seed for run in self.runs], self.cost, runs_per_call)
+    @functools.cached_property
+    def grid(self) -> Grid:
+        """Where the runs execute."""
+        return layout.arrange([run.data_seed for run in self.runs], self.cost, self.runs_per_call)
 
     @property
     def data_bytes(self) -> int:
         """Bytes of the data set, of which an accelerator has a copy, and the cores of a CPU one together."""
         splits = (self.data.train, self.data.valid, self.data.test)
         return sum(array.nbytes for split in splits for array in split)
+
+    def __str__(self) -> str:
+        config, data = self.runs[0].config, self.data
+        if config.model == "mlp":
+            network = (
+                f"mlp {'-'.join(map(str, (data.inputs, *config.hidden, data.classes)))} ({config.activation}, "
+            )
+        else:
+            attributes = ", ".join(f"{name}={value}" for name, value in config.model_attributes.items())
+            sizes = f"{data.inputs}-{data.classes} (" if isinstance(config.model, str) else f"({attributes}) ("
+            network = f"{config.model}{' ' if isinstance(config.model, str) else ''}{sizes}"
+        _, rows, runs = self.grid.runs.shape
+        return (
+            f"{_count(len(self.runs), 'run')} of {network}{config.loss}, {config.optimizer}, batch "
+            f"{self.batch_size}) on {data.name}, {_count(self.epochs, 'epoch')} of {len(data.train.y)} examples, "
+            f"{self.parameters:,} parameters a run, {_size(self.state_bytes)} of state, "
+            f"{_size(self.data_bytes)} of data, {rows * runs} at a time on each"
+        )
 
 
 @dataclass(frozen=True)
@@ -90,8 +110,6 @@ class Plan:
     seeds: tuple[int, ...] | None
     """The seeds of the runs; None where the settings fix both init_seed and data_seed."""
     groups: tuple[Group, ...]
-    runs_per_call: int | None = None
-    """Runs that a device trains at a time; None leaves it to `nnjax.engine.layout.arrange`."""
 
     @property
     def runs(self) -> int:
@@ -106,24 +124,16 @@ class Plan:
             f"{_count(len(self.groups), 'group')}, so {_count(len(self.groups), 'compilation')} of a training "
             f"program, on {_count(devices.count(), f'{devices.kind()} device')}"
         ]
-        for number, group in enumerate(self.groups, 1):
-            structure, data = group.structure, group.data
-            widths = "-".join(map(str, (data.inputs, *structure.hidden, data.classes)))
-            _, rows, runs = group.arrange(self.runs_per_call).runs.shape
-            lines.append(
-                f"  group {number}: {_count(len(group.runs), 'run')} of {structure.model} {widths} "
-                f"({structure.activation}, {structure.loss}, {structure.optimizer}, batch {group.batch_size}) "
-                f"on {data.name}, {_count(group.epochs, 'epoch')} of {len(data.train.y)} examples, "
-                f"{group.parameters:,} parameters a run, {_size(group.state_bytes)} of state, "
-                f"{_size(group.data_bytes)} of data, {rows * runs} at a time on each"
-            )
+        lines += [f"  group {number}: {group}" for number, group in enumerate(self.groups[:MOST_GROUPS], 1)]
+        if len(self.groups) > MOST_GROUPS:
+            lines.append(f"  and {len(self.groups) - MOST_GROUPS} groups more")
         return "\n".join(lines)
 
 
 def plan(
     config: Config,
     data: Dataset | None = None,
-    axes: Axes | None = None,
+    axes: Axes | Sequence[Axis] | None = None,
     *,
     seeds: int | Iterable[int] | None = None,
     runs_per_call: int | None = None,
@@ -140,8 +150,7 @@ def plan(
     if data is not None and not isinstance(data, Dataset):
         raise UserError(f"data is {_kind(data)}, and must be a nnjax.Dataset, as nnjax.load_data returns it")
     if seeds is not None:
-        seeds = tuple(seeds) if isinstance(seeds, Iterable) else seeds
-        config = dataclasses.replace(config, seeds=seeds)
+        config = dataclasses.replace(config, seeds=tuple(seeds) if isinstance(seeds, Iterable) else seeds)
     parsed = parse_axes(axes)
     if data is not None and any(field.startswith("data.") for axis in parsed for field in axis.fields):
         raise UserError("data.… is an axis of the sweep, and data is given as well: leave out one of them")
@@ -154,43 +163,45 @@ def plan(
             "some settings fix both init_seed and data_seed, so that their runs would all be the same, and others "
             "don't: fix both in all settings or in none"
         )
-    places = None if crossed == {True} else config.seed_values()
-    runs = [
-        Run(
-            number,
-            place,
-            seed if setting.init_seed is None else setting.init_seed,
-            seed if setting.data_seed is None else setting.data_seed,
-            setting,
-        )
-        for number, setting in enumerate(settings)
-        for place, seed in enumerate(places or (0,))
-    ]
-    groups = _group(runs, data)
-    return Plan(config, tuple(parsed), tuple(settings), places, tuple(groups), runs_per_call)
+    of_runs = None if crossed == {True} else config.seed_values()
+    groups = _group(settings, of_runs or (0,), data, runs_per_call)
+    return Plan(config, parsed, tuple(settings), of_runs, tuple(groups))
 
 
-def _group(runs: Sequence[Run], data: Dataset | None) -> list[Group]:
-    """Split the runs by structure, batch size and data, in the order in which these first appear."""
-    loaded: dict[Any, Dataset] = {}
-    parts: dict[Any, list[Run]] = {}
+def _group(
+    settings: Sequence[Config], seeds: Sequence[int], data: Dataset | None, runs_per_call: int | None
+) -> list[Group]:
+    """The runs by structure, batch size and data, in the order in which these first appear."""
+    loaded: dict[DataConfig, Dataset] = {}
+    runs: dict[Any, list[Run]] = {}
     structures: dict[Any, Structure] = {}
-    for run in runs:
-        source = run.config.data
-        if data is None and source not in loaded:
-            loaded[source] = load_data(**dataclasses.asdict(source))
-        dataset = data or loaded[source]
-        if run.config.batch_size > len(dataset.train.y):
+    for number, config in enumerate(settings):
+        if data is None and config.data not in loaded:
+            loaded[config.data] = load_data(**dataclasses.asdict(config.data))
+        dataset = data or loaded[config.data]
+        if config.batch_size > len(dataset.train.y):
             raise UserError(
-                f"batch_size is {run.config.batch_size}, and must be at most {len(dataset.train.y)}, "
+                f"batch_size is {config.batch_size}, and must be at most {len(dataset.train.y)}, "
                 f"the examples that {dataset.name} trains on"
             )
-        structure = Structure.of(run.config, dataset.classes)
+        structure = Structure.of(config, dataset.classes, dataset.inputs)
         # A run without momentum or dropout can share the program of those that have it, with 0 in their place.
-        key = (structure.without_options(), run.config.batch_size, None if data else source)
-        parts.setdefault(key, []).append(run)
+        key = (structure.without_options(), config.batch_size, None if data else config.data)
         structures[key] = structures.get(key, structure).with_options_of(structure)
-    return [Group(structures[key], key[1], data or loaded[key[2]], tuple(part)) for key, part in parts.items()]
+        runs.setdefault(key, []).extend(
+            Run(
+                number,
+                index,
+                seed if config.init_seed is None else config.init_seed,
+                seed if config.data_seed is None else config.data_seed,
+                config,
+            )
+            for index, seed in enumerate(seeds)
+        )
+    return [
+        Group(structures[key], key[1], data or loaded[key[2]], tuple(of_key), runs_per_call)
+        for key, of_key in runs.items()
+    ]
 
 
 def _kind(value: object) -> str:

@@ -5,25 +5,20 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Int, Integer
 
-from nnjax.data.batches import Splits, take_batch
+from nnjax.data.batches import Splits
 from nnjax.data.order import epoch_order
 from nnjax.engine import devices
 from nnjax.engine.compilation import LONG_VECTORS, Program
-from nnjax.nn.initializers import initialize
-from nnjax.nn.models import layer_outputs, param_shapes
+from nnjax.nn.initializers import Initializer
 from nnjax.training import evaluation
-from nnjax.training.epoch import EpochMetrics, run_epoch
-from nnjax.training.evaluation import TestMetrics
-from nnjax.training.optim import Hyperparameters
-from nnjax.training.start import RunState, init_state, run_keys
+from nnjax.training.epoch import run_epoch
+from nnjax.training.hyperparameters import Hyperparameters
+from nnjax.training.metrics import Values
+from nnjax.training.start import RunState, draw, init_state, run_keys
 from nnjax.training.structure import Structure
 from nnjax.types import Examples
-
-LSUV_BATCH = 1000
-"""Examples, the first of the training set, on which lsuv scales the layers."""
 
 KEPT = max(1, 32 // devices.cores())
 """Structures whose programs stay loaded. XLA maps each kernel into memory by itself, on each device: some 500 maps
@@ -41,26 +36,13 @@ class RunInputs(NamedTuple):
 
 
 @functools.lru_cache(maxsize=KEPT)
-def start_program(structure: Structure, kinds: tuple[str, ...]) -> Program:
+def start_program(structure: Structure, kinds: tuple[Initializer, ...]) -> Program:
     """Compiled (runs: RunInputs [U, K], splits) → RunState [U, K], with the initial draw of every run."""
 
     def start(run: RunInputs, splits: Splits) -> RunState:
-        dtype = splits.scale.dtype
-        shapes = param_shapes(structure.network, splits.train.x.shape[1], dtype)
-        count = min(LSUV_BATCH, splits.train.y.shape[0])
-        x = take_batch(splits.train, jnp.arange(count), splits.scale).x
-
-        def draw(kind: str) -> Callable[..., Any]:
-            return lambda key, numbers: initialize(
-                key,
-                kind,
-                numbers,
-                shapes,
-                lambda params: layer_outputs(structure.network, params, x, run.hyper.activation_slope),
-            )
-
         key = run_keys(run.init_seed, run.data_seed).init
-        params = jax.lax.switch(run.init_kind, [draw(kind) for kind in kinds], key, run.init_numbers)
+        draws = [functools.partial(draw, structure, kind, hyper=run.hyper, splits=splits) for kind in kinds]
+        params = jax.lax.switch(run.init_kind, draws, key, run.init_numbers)
         return init_state(structure, params, run.hyper)
 
     def start_all(runs: RunInputs, splits: Splits) -> RunState:
@@ -71,12 +53,12 @@ def start_program(structure: Structure, kinds: tuple[str, ...]) -> Program:
 
 @functools.lru_cache(maxsize=KEPT)
 def epoch_program(structure: Structure, batch_size: int) -> Program:
-    """Compiled (states [U, K], runs [U, K], epoch, splits) → the same and EpochMetrics; eats the states."""
+    """Compiled (states [U, K], runs [U, K], epoch, splits) → the same and the epoch's metrics; eats the states."""
 
     def train_epoch_of_all(
         states: RunState, runs: RunInputs, epoch: Int[Array, ""], splits: Splits
-    ) -> tuple[RunState, EpochMetrics]:
-        def row(states: RunState, runs: RunInputs) -> tuple[RunState, EpochMetrics]:
+    ) -> tuple[RunState, Values]:
+        def row(states: RunState, runs: RunInputs) -> tuple[RunState, Values]:
             # All runs of a row have one data order.
             keys = run_keys(0, runs.data_seed[0])
             order = epoch_order(jax.random.fold_in(keys.order, epoch), splits.train.y.shape[0], batch_size)
@@ -90,9 +72,9 @@ def epoch_program(structure: Structure, batch_size: int) -> Program:
 
 @functools.lru_cache(maxsize=KEPT)
 def test_program(structure: Structure) -> Program:
-    """Compiled (states [U, K], runs [U, K], examples, scale) → TestMetrics [U, K]."""
+    """Compiled (states [U, K], runs [U, K], examples, scale) → metrics [U, K]."""
 
-    def test_all(states: RunState, runs: RunInputs, examples: Examples, scale: Array) -> TestMetrics:
+    def test_all(states: RunState, runs: RunInputs, examples: Examples, scale: Array) -> Values:
         return _vmap(_vmap(lambda state, run: evaluation.test(structure, state, run.hyper, examples, scale)))(
             states, runs
         )

@@ -12,7 +12,8 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from nnjax.gradcheck.arguments import LARGEST
-from nnjax.gradcheck.functions import Function, call, describe, first_line, name_of
+from nnjax.gradcheck.functions import Function, call, name_of
+from nnjax.parts import describe, first_line
 from nnjax.validation import UserError
 
 Array: TypeAlias = np.ndarray[Any, Any]

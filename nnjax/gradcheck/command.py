@@ -14,10 +14,11 @@ from nnjax.gradcheck.cases import shape_words
 from nnjax.gradcheck.catalogue import formulas
 from nnjax.gradcheck.check import check
 from nnjax.gradcheck.formula import Formula
-from nnjax.gradcheck.functions import load
+from nnjax.parts import load
 
 Print = Callable[[str], object]
 SHAPE_WIDTH = 22
+EXAMPLE = "my_formulas:softmax_jacobian"
 
 
 def run_check(
@@ -31,9 +32,9 @@ def run_check(
     """Check a user's formula and print the report; arguments as in `nnjax.gradcheck.check`, functions by name.
 
     Raises:
-        UserError: see `nnjax.gradcheck.functions.load` and `nnjax.gradcheck.check`.
+        UserError: see `nnjax.parts.load` and `nnjax.gradcheck.check`.
     """
-    report = check(load(hand), of=load(of), shapes=shapes, wrt=wrt, form=form)
+    report = check(load(hand, EXAMPLE), of=load(of, EXAMPLE), shapes=shapes, wrt=wrt, form=form)
     show(str(report))
     return 0 if report.passed else 1
 

@@ -5,8 +5,9 @@ from typing import NamedTuple
 from nnjax.gradcheck.arguments import Shapes, parse_shapes
 from nnjax.gradcheck.autodiff import Truth, double_precision
 from nnjax.gradcheck.check import Check
-from nnjax.gradcheck.functions import Function, load, parameters
+from nnjax.gradcheck.functions import Function, parameters
 from nnjax.gradcheck.report import Report
+from nnjax.parts import load
 
 
 class Formula(NamedTuple):

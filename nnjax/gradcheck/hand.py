@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from nnjax.gradcheck.autodiff import Array, Arrays, fast_compile
-from nnjax.gradcheck.functions import Function, call, describe, name_of
+from nnjax.gradcheck.functions import Function, call, name_of
+from nnjax.parts import describe
 from nnjax.validation import UserError
 
 

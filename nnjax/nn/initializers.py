@@ -1,96 +1,140 @@
-"""How kernels start: every kind of initialisation, from one key; biases start at zero.
+"""How kernels start: every kind of initialisation, from one key; other parameters start as their module says.
 
 The numbers of a kind (σ, the gain, …) are arrays, and so is the key: one small compiled program draws for all
 seeds and numbers of a sweep, and the training program never sees where its parameters came from.
+
+One of a user's own is a function ``(key, shape, dtype) -> array``, as those of `jax.nn.initializers` are.
 """
 
+import dataclasses
+import functools
 import math
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from nnjax.types import Key, Params, layer_names
-from nnjax.validation import UserError
+from nnjax.nn.layers import is_kernel, layer_names, layer_of
+from nnjax.parts import Part, tried
+from nnjax.types import Key, Params
+from nnjax.validation import UserError, check_range, choice
 
-Draw = Callable[[Key, tuple[int, int], Float[Array, " n"]], Float[Array, "D F"]]
-Outputs = Callable[[Params], Mapping[str, Float[Array, "B F"]]]
+Draw: TypeAlias = Callable[[Key, tuple[int, ...], Float[Array, " n"]], Float[Array, "*shape"]]
+"""``(key, shape, numbers) -> kernel``."""
+
+Outputs: TypeAlias = Callable[[Params], Mapping[str, Float[Array, "B *F"]]]
 """Parameters to each layer's outputs before the activation, on a batch that the caller holds fixed."""
 
-Rescaling = tuple[Params, Float[Array, ""], Float[Array, ""]]
+Rescaling: TypeAlias = tuple[Params, Float[Array, ""], Float[Array, ""]]
 """Parameters, the variance of a layer's outputs, and how often the layer was rescaled."""
+
+MOST_NUMBERS = 2
+"""Numbers that a kind takes, at most."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Initializer:
+    """A kind of initialisation."""
+
+    draw: Draw | None
+    """None: the kernels too start as their module says."""
+    numbers: tuple[float, ...] = ()
+    """What it takes in brackets, by default."""
+    wrong: Callable[[tuple[float, ...]], str] = lambda numbers: ""
+    """What is wrong with numbers, in words; empty for nothing."""
+    sees_data: bool = False
+    """Whether each layer in turn is scaled on a batch, as `lsuv` does."""
 
 
 def initialize(
-    key: Key, kind: str, numbers: Float[Array, " n"], shapes: Params, outputs: Outputs | None = None
+    key: Key,
+    kind: Initializer,
+    numbers: Float[Array, " n"],
+    shapes: Params,
+    *,
+    layers: Sequence[str] = (),
+    own: Callable[[Key], Params] | None = None,
+    outputs: Outputs | None = None,
 ) -> Params:
     """A parameter tree drawn with one key, split over the layers from the input to the output.
 
     Args:
         key: the run's key for its initial draw.
-        kind: a name of `nnjax.config.INITS`.
-        numbers: what that kind takes, such as σ; see `DRAWS` and `lsuv`.
+        kind: an entry of `INITIALIZERS`, or what `initializer_of` makes.
+        numbers: what that kind takes, such as σ.
         shapes: the tree of shapes and dtypes, as `nnjax.nn.models.param_shapes` gives it.
+        layers: in their order; else in that of their names.
+        own: a key to how the module itself starts; without it, what is no kernel starts at zero.
         outputs: each layer's outputs on a batch; only lsuv needs it.
 
     Raises:
-        UserError: for lsuv without ``outputs``.
+        UserError: for lsuv without ``outputs``, and for a draw by the module without ``own``.
     """
-    if kind == "lsuv" and outputs is None:
+    if kind.sees_data and outputs is None:
         raise UserError("init lsuv sees data: it needs the layers' outputs on a batch")
-    names = layer_names(shapes)
-    params = {}
-    for name, layer_key in zip(names, jax.random.split(key, len(names)), strict=True):
-        params[name] = {
-            leaf: _kernel(layer_key, kind, numbers, shape)
-            if leaf == "kernel"
-            else jnp.zeros(shape.shape, shape.dtype)
-            for leaf, shape in shapes[name].items()
-        }
-    if kind == "lsuv" and outputs is not None:
-        return lsuv(params, names, outputs, tolerance=numbers[0], iterations=numbers[1])
+    if kind.draw is None and own is None:
+        raise UserError("init module starts as the module says: it needs the module's own parameters")
+    layers = list(layers) or layer_names(shapes)
+    keys = dict(zip(layers, jax.random.split(key, len(layers)), strict=True))
+    drawn: dict[str, int] = {}  # kernels so far of each layer
+    base: Any = shapes if own is None else own(jax.random.fold_in(key, len(layers)))
+
+    def start(path: tuple[Any, ...], shape: jax.ShapeDtypeStruct, leaf: Any) -> Array:
+        if kind.draw is None or not is_kernel(path, shape):
+            return jnp.zeros(shape.shape, shape.dtype) if own is None else leaf.astype(shape.dtype)
+        layer = layer_of(path)
+        count = drawn[layer] = drawn.get(layer, 0) + 1
+        of_kernel = keys[layer] if count == 1 else jax.random.fold_in(keys[layer], count)
+        return kind.draw(of_kernel, shape.shape, numbers.astype(shape.dtype))
+
+    params = jax.tree_util.tree_map_with_path(start, shapes, base)
+    if kind.sees_data and outputs is not None:
+        with_kernels = [layer for layer in layers if layer in drawn]
+        return lsuv(params, with_kernels, outputs, tolerance=numbers[0], iterations=numbers[1])
     return params
 
 
-def _kernel(key: Key, kind: str, numbers: Float[Array, " n"], shape: jax.ShapeDtypeStruct) -> Float[Array, "D F"]:
-    return DRAWS[kind](key, shape.shape, numbers.astype(shape.dtype))
-
-
-def zeros(key: Key, shape: tuple[int, int], numbers: Float[Array, " n"]) -> Float[Array, "D F"]:
+def zeros(key: Key, shape: tuple[int, ...], numbers: Float[Array, " n"]) -> Float[Array, "*shape"]:
     """All weights 0."""
     return jnp.zeros(shape, numbers.dtype)
 
 
-def constant(key: Key, shape: tuple[int, int], numbers: Float[Array, " n"]) -> Float[Array, "D F"]:
+def constant(key: Key, shape: tuple[int, ...], numbers: Float[Array, " n"]) -> Float[Array, "*shape"]:
     """All weights c."""
     return jnp.broadcast_to(numbers[0], shape)
 
 
-def normal(key: Key, shape: tuple[int, int], numbers: Float[Array, " n"]) -> Float[Array, "D F"]:
+def normal(key: Key, shape: tuple[int, ...], numbers: Float[Array, " n"]) -> Float[Array, "*shape"]:
     """w ~ N(0, σ²)."""
     return numbers[0] * jax.random.normal(key, shape, numbers.dtype)
 
 
-def uniform(key: Key, shape: tuple[int, int], numbers: Float[Array, " n"]) -> Float[Array, "D F"]:
+def uniform(key: Key, shape: tuple[int, ...], numbers: Float[Array, " n"]) -> Float[Array, "*shape"]:
     """w ~ U(a, b)."""
-    low, high = numbers
+    low, high = numbers[0], numbers[1]
     return low + (high - low) * jax.random.uniform(key, shape, numbers.dtype)
 
 
-def orthogonal(key: Key, shape: tuple[int, int], numbers: Float[Array, " n"]) -> Float[Array, "D F"]:
+def orthogonal(key: Key, shape: tuple[int, ...], numbers: Float[Array, " n"]) -> Float[Array, "*shape"]:
     """A uniformly drawn matrix with orthonormal rows or columns, whichever are fewer, times the gain.
 
-    Saxe, McClelland and Ganguli (2014).
+    Of a filter, all dimensions but the last are the rows. Saxe, McClelland and Ganguli (2014).
     """
     return numbers[0] * jax.nn.initializers.orthogonal()(key, shape, numbers.dtype)
 
 
 def _scaled(variance: Callable[[int, int], float], uniform: bool) -> Draw:
-    """Weights of mean 0 and the variance that suits a layer's fan-in and fan-out, normal or uniform."""
+    """Weights of mean 0 and the variance that suits a layer's fan-in and fan-out, normal or uniform.
 
-    def draw(key: Key, shape: tuple[int, int], numbers: Float[Array, " n"]) -> Float[Array, "D F"]:
-        deviation = math.sqrt(variance(*shape))
+    Of a filter [height, width, inputs, outputs], the fans are inputs and outputs times height times width.
+    """
+
+    def draw(key: Key, shape: tuple[int, ...], numbers: Float[Array, " n"]) -> Float[Array, "*shape"]:
+        field = math.prod(shape[:-2])
+        deviation = math.sqrt(variance(field * shape[-2], field * shape[-1]))
         if uniform:
             limit = math.sqrt(3) * deviation
             return limit * jax.random.uniform(key, shape, numbers.dtype, -1.0, 1.0)
@@ -111,20 +155,94 @@ def _lecun(fan_in: int, fan_out: int) -> float:
     return 1 / fan_in  # LeCun et al. (1998)
 
 
-DRAWS: dict[str, Draw] = {
-    "zeros": zeros,
-    "constant": constant,
-    "normal": normal,
-    "uniform": uniform,
-    "xavier_uniform": _scaled(_xavier, uniform=True),
-    "xavier_normal": _scaled(_xavier, uniform=False),
-    "he_uniform": _scaled(_he, uniform=True),
-    "he_normal": _scaled(_he, uniform=False),
-    "lecun_uniform": _scaled(_lecun, uniform=True),
-    "lecun_normal": _scaled(_lecun, uniform=False),
-    "orthogonal": orthogonal,
-    "lsuv": lambda key, shape, numbers: orthogonal(key, shape, jnp.ones(1, numbers.dtype)),
+def _not_negative(numbers: tuple[float, ...]) -> str:
+    return "a standard deviation must be at least 0" if numbers[0] < 0 else ""
+
+
+def _ordered(numbers: tuple[float, ...]) -> str:
+    return "the lower end must not be above the upper one" if numbers[0] > numbers[1] else ""
+
+
+def _at_all(numbers: tuple[float, ...]) -> str:
+    wrong = numbers[0] <= 0 or numbers[1] < 1
+    return "lsuv takes a tolerance above 0 and at least 1 iteration" if wrong else ""
+
+
+INITIALIZERS: dict[str, Initializer] = {
+    "zeros": Initializer(zeros),
+    "constant": Initializer(constant, (1.0,)),
+    "normal": Initializer(normal, (0.001,), _not_negative),
+    "uniform": Initializer(uniform, (-0.1, 0.1), _ordered),
+    "xavier_uniform": Initializer(_scaled(_xavier, uniform=True)),
+    "xavier_normal": Initializer(_scaled(_xavier, uniform=False)),
+    "he_uniform": Initializer(_scaled(_he, uniform=True)),
+    "he_normal": Initializer(_scaled(_he, uniform=False)),
+    "lecun_uniform": Initializer(_scaled(_lecun, uniform=True)),
+    "lecun_normal": Initializer(_scaled(_lecun, uniform=False)),
+    "orthogonal": Initializer(orthogonal, (1.0,)),
+    "lsuv": Initializer(
+        lambda key, shape, numbers: orthogonal(key, shape, jnp.ones(1, numbers.dtype)),
+        (0.01, 10.0),
+        _at_all,
+        sees_data=True,
+    ),
+    "module": Initializer(None),
 }
+
+
+def parse_init(text: str) -> tuple[str, tuple[float, ...]]:
+    """The kind and the numbers in an initialisation's name: ``"normal(0.01)"`` is ("normal", (0.01,)).
+
+    Numbers that are left out are those of the kind.
+
+    Raises:
+        UserError: for an unknown kind, too many numbers, or what isn't a number.
+    """
+    match = re.fullmatch(r"\s*(\w+)\s*(?:\(([^()]*)\))?\s*", text)
+    if not match:
+        torn = "; in a list, quote one with a comma" if text.count("(") != text.count(")") else ""
+        raise UserError(f"init is {text!r}, and must be a name with its numbers, such as 'normal(0.001)'{torn}")
+    kind, inside = match[1], (match[2] or "").strip()
+    choice("init", kind, INITIALIZERS, ", or module:function or file.py:function")
+    words = inside.split(",") if inside else []
+    defaults = INITIALIZERS[kind].numbers
+    if len(words) > len(defaults):
+        takes = f"{len(defaults)} number{'s' * (len(defaults) != 1)}" if defaults else "no numbers"
+        raise UserError(f"init is {text!r}, and {kind} takes {takes}")
+    try:
+        given = tuple(float(word) for word in words)
+    except ValueError:
+        raise UserError(f"init is {text!r}, and what stands in the brackets must be numbers") from None
+    numbers = given + defaults[len(given) :]
+    for number in numbers:
+        check_range(f"the number in init {text!r}", number)
+    if wrong := INITIALIZERS[kind].wrong(numbers):
+        raise UserError(f"init is {text!r}, and {wrong}")
+    return kind, numbers
+
+
+@functools.cache
+def initializer_of(part: str | Part) -> Initializer:
+    """The entry of a kind, or of a part of the user's own.
+
+    Raises:
+        UserError: where it isn't a function (key, shape, dtype) to an array of that shape and dtype.
+    """
+    if isinstance(part, str):
+        return INITIALIZERS[part]
+    must = "a function (key, shape, dtype) that gives an array of that shape and dtype, drawn with jax.random"
+    shape = (5, 3)
+
+    def attempt() -> Any:
+        return jax.eval_shape(lambda key: part.function(key, shape, jnp.float32), jax.random.key(0))
+
+    drawn = tried("init", part, attempt, must)
+    if getattr(drawn, "shape", None) != shape or drawn.dtype != jnp.float32:
+        what = f"{drawn.dtype}{list(drawn.shape)}" if hasattr(drawn, "dtype") else f"a {type(drawn).__name__}"
+        raise UserError(
+            f"the init {part} doesn't fit: for float32{list(shape)} it draws {what}; it must be {must}"
+        )
+    return Initializer(lambda key, shape, numbers: part.function(key, shape, numbers.dtype))
 
 
 def lsuv(
@@ -148,8 +266,11 @@ def lsuv(
 
         def rescale(carry: Rescaling, name: str = name) -> Rescaling:
             params, now, count = carry
-            kernel = params[name]["kernel"] / jnp.sqrt(now)
-            params = {**params, name: {**params[name], "kernel": kernel}}
+
+            def divided(path: tuple[Any, ...], leaf: Array) -> Array:
+                return leaf / jnp.sqrt(now) if layer_of(path) == name and is_kernel(path, leaf) else leaf
+
+            params = jax.tree_util.tree_map_with_path(divided, params)
             return params, variance(params), count + 1
 
         def off_unit(carry: Rescaling) -> Bool[Array, ""]:

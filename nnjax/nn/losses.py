@@ -1,13 +1,19 @@
 """Losses and accuracy for one example; a batch is a `vmap` of them.
 
-Each loss takes the C outputs of the network and the number of the true class.
+Each loss takes the C outputs of the network and the number of the true class, and so does one of a user's own.
 """
 
+import dataclasses
+import functools
 from collections.abc import Callable
+from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
+
+from nnjax.parts import Part, tried
+from nnjax.validation import UserError
 
 
 def cross_entropy(logits: Float[Array, " C"], label: Int[Array, ""]) -> Float[Array, ""]:
@@ -54,11 +60,49 @@ def _one_hot(logits: Float[Array, " C"], label: Int[Array, ""]) -> Float[Array, 
     return _is_label(logits, label).astype(logits.dtype)
 
 
-Loss = Callable[[Float[Array, " C"], Int[Array, ""]], Float[Array, ""]]
+OfExample: TypeAlias = Callable[[Float[Array, " C"], Int[Array, ""]], Float[Array, ""]]
+"""``(logits, label) -> value`` of one example."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Loss:
+    """A loss and the unit that it is in."""
+
+    function: OfExample
+    units: str = "1"
+
+    def __call__(self, logits: Float[Array, " C"], label: Int[Array, ""]) -> Float[Array, ""]:
+        """The loss of one example."""
+        return self.function(logits, label)
+
 
 LOSSES: dict[str, Loss] = {
-    "cross_entropy": cross_entropy,
-    "mse": mse,
-    "mse_probabilities": mse_probabilities,
-    "binary_cross_entropy": binary_cross_entropy,
+    "cross_entropy": Loss(cross_entropy, units="nat"),
+    "mse": Loss(mse),
+    "mse_probabilities": Loss(mse_probabilities),
+    "binary_cross_entropy": Loss(binary_cross_entropy, units="nat"),
 }
+
+
+def loss_of(part: str | Part, classes: int) -> Loss:
+    """The loss of a name, or of a part of the user's own, on C classes.
+
+    Raises:
+        UserError: where it isn't a function of one example's logits and label that gives a number and that JAX can
+            differentiate.
+    """
+    return LOSSES[part] if isinstance(part, str) else _checked(part, classes)
+
+
+@functools.cache
+def _checked(part: Part, classes: int) -> Loss:
+    logits, label = jax.ShapeDtypeStruct((classes,), jnp.float32), jax.ShapeDtypeStruct((), jnp.int32)
+    must = "a function (logits, label) of one example that gives its loss, a number, written with jax.numpy"
+    value = tried("loss", part, lambda: jax.eval_shape(part.function, logits, label), must)
+    if getattr(value, "shape", None) != () or value.dtype != logits.dtype:
+        what = f"{value.dtype}{list(value.shape)}" if hasattr(value, "dtype") else f"a {type(value).__name__}"
+        raise UserError(
+            f"the loss {part} doesn't fit: of {classes} float32 logits it makes {what}; it must be {must}"
+        )
+    tried("loss", part, lambda: jax.eval_shape(jax.grad(part.function), logits, label), must)
+    return Loss(part.function)

@@ -1,9 +1,16 @@
-"""The networks, as Flax Linen modules with a pure `apply`: the only file that imports flax.
+"""The networks, as Flax Linen modules with a pure `apply`, and how any other Flax module is called as one of them.
 
 Sizes are attributes and fix the program; numbers (the activation's slope, the dropout rate) are arguments of
 the call, so that a sweep over them doesn't compile again.
+
+A module of a user's own maps inputs ``[B, D]`` to outputs ``[B, C]``. If it has an attribute ``classes``, that's
+C. If its call takes ``train``, ``deterministic``, ``slope`` or ``dropout``, these are given; in training it has the
+random stream "dropout". It may hold parameters and nothing else that changes, as batch statistics would.
 """
 
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import flax.linen as nn
@@ -11,9 +18,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from nnjax.nn.activations import ACTIVATIONS
+from nnjax.nn.activations import activation_of, sigmoid
+from nnjax.nn.layers import is_kernel, layer_of
 from nnjax.nn.matmul import product
-from nnjax.types import Dtype, Key, Params, Scalar
+from nnjax.parts import Part, takes, tried
+from nnjax.types import Activation, Dtype, Key, Params, Scalar
+from nnjax.validation import UserError, nearest
 
 Network: TypeAlias = nn.Module
 
@@ -25,10 +35,8 @@ class SoftmaxRegression(nn.Module):
     relu_logits: bool = False
 
     @nn.compact
-    def __call__(
-        self, x: Float[Array, "*B D"], *, slope: Scalar = 1.0, dropout: Scalar | None = None
-    ) -> Float[Array, "*B C"]:
-        """The logits of inputs ``x``; slope and dropout have no place in this model."""
+    def __call__(self, x: Float[Array, "*B D"]) -> Float[Array, "*B C"]:
+        """The logits of inputs ``x``."""
         logits = nn.Dense(self.classes, use_bias=False, dot_general=_dot_general)(x)
         return nn.relu(logits) if self.relu_logits else logits
 
@@ -41,7 +49,7 @@ class MLP(nn.Module):
 
     hidden: tuple[int, ...]
     classes: int
-    activation: str = "sigmoid"
+    activation: Activation = sigmoid
     residual: bool = False
 
     @nn.compact
@@ -54,14 +62,113 @@ class MLP(nn.Module):
         by 1 − p (Srivastava et al., 2014), from the random stream "dropout"; None, as in evaluation, leaves
         them all.
         """
-        activate = ACTIVATIONS[self.activation]
         for layer, width in enumerate(self.hidden):
-            features = activate(nn.Dense(width, dot_general=_dot_general)(x), slope)
+            features = self.activation(nn.Dense(width, dot_general=_dot_general)(x), slope)
             if dropout is not None:
                 features = drop(self.make_rng("dropout"), features, dropout)
             skip = self.residual and layer > 0 and x.shape == features.shape
             x = x + features if skip else features
         return nn.Dense(self.classes, dot_general=_dot_general)(x)
+
+
+MODELS: dict[str, Callable[[Any, int], Network]] = {
+    "mlp": lambda config, classes: MLP(config.hidden, classes, activation_of(config.activation), config.residual),
+    "softmax_regression": lambda config, classes: SoftmaxRegression(classes, config.relu_logits),
+}
+"""``(configuration, C) -> module``."""
+
+
+def network_of(config: Any, classes: int, inputs: int) -> Network:
+    """The module of a configuration, for D inputs and C classes.
+
+    Raises:
+        UserError: for a module of the user's own that can't be made, has state beside its parameters, or doesn't
+            map ``[B, D]`` to ``[B, C]``.
+    """
+    if isinstance(config.model, str):
+        return MODELS[config.model](config, classes)
+    network = _made(config.model, config.model_attributes, classes)
+    _check(config.model, network, classes, inputs)
+    return network
+
+
+def _made(part: Part, attributes: Mapping[str, Any], classes: int) -> Network:
+    if not (isinstance(part.function, type) and issubclass(part.function, nn.Module)):
+        raise UserError(
+            f"the model {part} is a {type(part.function).__name__}, and must be a class of flax.linen.Module"
+        )
+    known = [item.name for item in dataclasses.fields(part.function) if item.name not in ("parent", "name")]
+    for name in attributes:
+        if name not in known:
+            has = f"it has {', '.join(known)}" if known else "it has none"
+            raise UserError(
+                f"model.{name} is set, and {part} has no attribute {name!r}{nearest(name, known)}; {has}"
+            )
+    if "classes" in known:
+        attributes = {"classes": classes, **attributes}
+    must = "a class of flax.linen.Module whose attributes all have a value"
+    network: Network = tried("model", part, lambda: part.function(**attributes), must)
+    tried("model", part, lambda: hash(network), "a module whose attributes are numbers, words or tuples of them")
+    return network
+
+
+@functools.cache
+def _check(part: Part, network: Network, classes: int, inputs: int) -> None:
+    must = f"a Flax module from inputs [B, {inputs}] to outputs [B, {classes}]"
+    x = jax.ShapeDtypeStruct((2, inputs), jnp.float32)
+    keys = {"params": jax.random.key(0), "dropout": jax.random.key(1)}
+    variables = tried("model", part, lambda: jax.eval_shape(lambda x: _init(network, keys, x), x), must)
+    others = [name for name in variables if name != "params"]
+    if others:
+        raise UserError(
+            f"the model {part} doesn't fit: it has {others[0]} beside its parameters, and nothing but parameters "
+            "is trained or kept (a layer norm has nothing else)"
+        )
+    if not jax.tree.leaves(variables.get("params", {})):
+        raise UserError(f"the model {part} doesn't fit: it has no parameters; it must be {must}")
+    for training in (False, True):
+        key = jax.random.key(2) if training else None
+        y = tried(
+            "model",
+            part,
+            functools.partial(jax.eval_shape, functools.partial(call, network, key=key), variables["params"], x),
+            must,
+        )
+        if getattr(y, "shape", None) != (2, classes) or y.dtype != x.dtype:
+            what = f"{y.dtype}{list(y.shape)}" if hasattr(y, "dtype") else f"a {type(y).__name__}"
+            raise UserError(
+                f"the model {part} doesn't fit: of float32[2, {inputs}] it makes {what}; it must be {must}"
+            )
+
+
+def call(
+    network: Network,
+    params: Params,
+    x: Float[Array, "*B D"],
+    *,
+    slope: Scalar = 1.0,
+    dropout: Scalar | None = None,
+    key: Key | None = None,
+) -> Float[Array, "*B C"]:
+    """The outputs of any network; with a ``key`` for its random stream, those of training."""
+    offered = {"slope": slope, "dropout": dropout, "train": key is not None, "deterministic": key is None}
+    given = {name: value for name, value in offered.items() if name in _arguments(network)}
+    return network.apply({"params": params}, x, **given, rngs=None if key is None else {"dropout": key})
+
+
+def is_random(network: Network) -> bool:
+    """Whether a module of the user's own may draw random numbers in training."""
+    return bool({"train", "deterministic"} & set(_arguments(network)))
+
+
+@functools.cache
+def _arguments(network: Network) -> tuple[str, ...]:
+    return tuple(takes(type(network).__call__))
+
+
+def _init(network: Network, keys: Mapping[str, Key], x: Array) -> Any:
+    given = {"train": False, "deterministic": True}
+    return network.init(keys, x, **{name: given[name] for name in given if name in _arguments(network)})
 
 
 def drop(key: Key, x: Float[Array, "*shape"], rate: Scalar) -> Float[Array, "*shape"]:
@@ -78,21 +185,61 @@ def _dot_general(x: Array, w: Array, *_: Any, **__: Any) -> Array:
     return product(x, w)
 
 
-def param_shapes(model: Network, inputs: int, dtype: Dtype = jnp.float32) -> Params:
+def own_start(network: Network, inputs: int) -> Callable[[Key], Params]:
+    """A key to the parameters with which the module starts by itself."""
+    x = jnp.zeros((1, inputs), jnp.float32)
+    return lambda key: _init(network, {"params": key}, x)["params"]
+
+
+def param_shapes(network: Network, inputs: int, dtype: Dtype = jnp.float32) -> Params:
     """The shapes and dtypes of a model's parameter tree for D inputs, without drawing anything."""
-    shapes = jax.eval_shape(lambda: model.init(jax.random.key(0), jnp.zeros((1, inputs), jnp.float32)))
-    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, dtype), shapes["params"])
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, dtype), _anatomy(network, inputs)[0])
+
+
+def layers(network: Network, inputs: int) -> tuple[str, ...]:
+    """The layers with parameters in the order in which the network calls them."""
+    return _anatomy(network, inputs)[1]
+
+
+@functools.lru_cache(maxsize=1000)
+def _anatomy(network: Network, inputs: int) -> tuple[Params, tuple[str, ...]]:
+    """The tree of shapes, and the layers in the order in which Flax has made them: jax sorts a tree by name."""
+    order: list[str] = []
+
+    def init(x: Array) -> Any:
+        params = _init(network, {"params": jax.random.key(0)}, x)["params"]
+        order.extend(dict.fromkeys(_layers_as_made(params)))
+        return params
+
+    return jax.eval_shape(init, jax.ShapeDtypeStruct((1, inputs), jnp.float32)), tuple(order)
+
+
+def _layers_as_made(params: Params, path: tuple[str, ...] = ()) -> list[str]:
+    found: list[str] = []
+    for name, child in params.items():
+        found += _layers_as_made(child, (*path, name)) if isinstance(child, Mapping) else ["/".join(path)]
+    return found
 
 
 def layer_outputs(
-    model: Network, params: Params, x: Float[Array, "B D"], slope: Scalar = 1.0
-) -> dict[str, Float[Array, "B F"]]:
-    """What each layer with weights puts out for a batch, before its activation."""
-    _, captured = model.apply(
+    network: Network, params: Params, x: Float[Array, "B D"], slope: Scalar = 1.0
+) -> dict[str, Float[Array, "B *F"]]:
+    """What each layer with kernels puts out for a batch, before its activation."""
+    with_kernels = {
+        layer_of(path) for path, leaf in jax.tree_util.tree_flatten_with_path(params)[0] if is_kernel(path, leaf)
+    }
+    given = {"slope": slope} if "slope" in _arguments(network) else {}
+    _, captured = network.apply(
         {"params": params},
         x,
-        slope=slope,
-        capture_intermediates=lambda module, _: isinstance(module, nn.Dense),
+        **given,
+        capture_intermediates=lambda module, _: "/".join(module.path) in with_kernels,
         mutable=["intermediates"],
     )
-    return {name: layer["__call__"][0] for name, layer in captured["intermediates"].items()}
+    found: dict[str, Array] = {}
+    for layer in with_kernels:
+        inside: Any = captured["intermediates"]
+        for step in layer.split("/") if layer else []:
+            inside = inside[step]
+        found[layer] = inside["__call__"][0]
+    return found

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import xarray as xr
+
 from nnjax.validation import UserError
 
 
@@ -42,4 +43,3 @@ def load(path: str | os.PathLike[str]) -> xr.Dataset:
     if "status" not in results:
         raise UserError(f"{path} is a netCDF file, but not of nnjax: it has no variable 'status'")
     return results
-

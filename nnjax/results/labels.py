@@ -1,59 +1,76 @@
-"""Labelled results: an `xarray.Dataset` with a dimension for each axis of the sweep, ``seed`` and ``epoch``.
+"""Labelled results: an `xarray.Dataset` with a dimension for each axis of a sweep, ``seed`` and ``epoch``.
 
-By axes, seed and epoch: train_loss, train_accuracy, valid_loss, valid_accuracy, grad_norm, update_ratio. By axes
-and seed: test_loss and test_accuracy (with the parameters of the best validation epoch), test_loss_last and
-test_accuracy_last, best_epoch, status (finished, diverged), diverged_epoch. NaN stands where a run had diverged
-or had had its epochs.
+The metrics of `nnjax.training.metrics` stand under their names: by axes, seed and epoch those of an epoch, by axes
+and seed those of the test set; those by layer or class have such a dimension too. Beside them, by axes and seed:
+best_epoch, status (finished, diverged, stopped), diverged_epoch, stopped_epoch. NaN stands where a run had
+diverged, had been stopped or had had its epochs.
 """
 
-import dataclasses
+import base64
 import datetime
 import importlib.metadata
 import json
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 import xarray as xr
 import yaml
 
 from nnjax.axes import Axis, describe_axes
-from nnjax.config import Config, flatten
+from nnjax.config import Config, flat
 from nnjax.data import Dataset
+from nnjax.nn.layers import layer_of, leaf_of
+from nnjax.parts import TABLES, Part
+from nnjax.results.forward import recorded_program
+from nnjax.training.metrics import Variable, variables
+from nnjax.training.structure import Structure
 from nnjax.types import Params
 
-EPOCH_VARIABLES = {
-    "train_loss": "training loss, running",
-    "train_accuracy": "training accuracy, running",
-    "valid_loss": "validation loss",
-    "valid_accuracy": "validation accuracy",
-    "grad_norm": "norm of the loss gradient, mean over one step in 32 or more",
-    "update_ratio": "norm of the update over norm of the parameters, mean over one step in 32 or more",
-}
-
 RUN_VARIABLES = {
-    "test_loss": "test loss at the best validation epoch",
-    "test_accuracy": "test accuracy at the best validation epoch",
-    "test_loss_last": "test loss after the last epoch",
-    "test_accuracy_last": "test accuracy after the last epoch",
     "best_epoch": "epoch of the highest validation accuracy",
     "status": "how the run ended",
     "diverged_epoch": "epoch in which loss or parameters stopped being finite, 0 for none",
+    "stopped_epoch": "epoch at whose end the run was stopped, 0 for none",
 }
-
 PARAMS = "params."
-
 KEPT = ("best", "last")
+
+
+class Trained(NamedTuple):
+    """Runs that share a structure, and what came out of them."""
+
+    structure: Structure
+    data: Dataset
+    runs: Sequence[tuple[int, int]]
+    """For each run the indices of its setting and its seed."""
+    outcome: Any
+    """A `nnjax.engine.loop.Outcome` of these runs."""
+
+
+class _Shape(NamedTuple):
+    """The dimensions of a sweep."""
+
+    dims: tuple[str, ...]
+    sizes: tuple[int, ...]
+
+    def full(self, sizes: Sequence[int], fill: Any, dtype: Any) -> np.ndarray:
+        """An array of all runs, in a row, with more dimensions behind."""
+        return np.full((int(np.prod(self.sizes)), *sizes), fill, dtype)
+
+    def variable(self, array: np.ndarray, dims: Sequence[str] = ()) -> tuple[list[str], np.ndarray]:
+        """The array [runs, …] as a variable with the dimensions of the sweep."""
+        return [*self.dims, *dims], array.reshape(*self.sizes, *array.shape[1:])
+
 
 def label(
     *,
     config: Config,
-    data: Sequence[Dataset],
     axes: Sequence[Axis],
     seeds: Sequence[int] | None,
-    runs: Sequence[tuple[int, int]],
-    outcomes: Sequence[Any],
+    parts: Sequence[Trained],
     device: str,
     wall_time: float,
 ) -> xr.Dataset:
@@ -61,145 +78,217 @@ def label(
 
     Args:
         config: the setting that the axes vary.
-        data: what was trained on.
         axes: the dimensions of the sweep.
         seeds: the seeds, or None where there is no such dimension.
-        runs: for each run its setting and its place among the seeds.
-        outcomes: for each run a `nnjax.engine.loop.Outcome` of its own.
+        parts: all runs of the sweep, by structure.
         device: what it ran on.
         wall_time: seconds.
     """
-    dims = [axis.name for axis in axes] + (["seed"] if seeds else [])
-    shape = [len(axis.changes) for axis in axes] + ([len(seeds)] if seeds else [])
-    flat = np.array([setting * len(seeds or [0]) + place for setting, place in runs])
-    order = np.argsort(flat)
-
-    def gather(values: Sequence[np.ndarray]) -> np.ndarray:
-        stacked = np.stack(values)[order]
-        return stacked.reshape((*shape, *stacked.shape[1:]))
-
-    longest = max(len(outcome.epochs.train_loss) for outcome in outcomes)
-    variables: dict[str, Any] = {}
-    for name in EPOCH_VARIABLES:
-        curves = [_pad(getattr(outcome.epochs, name), (longest,)) for outcome in outcomes]
-        variables[name] = ([*dims, "epoch"], gather(curves))
-    for name in outcomes[0].test._fields:
-        variables[name] = (dims, gather([getattr(outcome.test, name) for outcome in outcomes]))
-    variables["best_epoch"] = (dims, gather([outcome.best_epoch for outcome in outcomes]))
-    diverged = gather([outcome.diverged_epoch for outcome in outcomes])
-    variables["status"] = (dims, np.where(diverged > 0, "diverged", "finished"))
-    variables["diverged_epoch"] = (dims, diverged)
-    if outcomes[0].best_params is not None:
-        variables |= _parameter_variables(dims, shape, flat.tolist(), outcomes)
-
-    coords = _coordinates(config, axes) | {"epoch": np.arange(1, longest + 1)}
+    of_seeds = [len(seeds)] if seeds else []
+    shape = _Shape(
+        (*(axis.name for axis in axes), *(["seed"] if seeds else [])),
+        (*(len(axis.changes) for axis in axes), *of_seeds),
+    )
+    at = [np.array([setting * len(seeds or [0]) + seed for setting, seed in part.runs]) for part in parts]
+    coords, found = _metrics(shape, at, parts, varied="loss" in {field for axis in axes for field in axis.fields})
+    for name in ("best_epoch", "diverged_epoch", "stopped_epoch"):
+        column = shape.full((), 0, np.int32)
+        for index, part in zip(at, parts, strict=True):
+            column[index] = getattr(part.outcome, name)
+        found[name] = (*shape.variable(column), {"long_name": RUN_VARIABLES[name]})
+    diverged, stopped = found["diverged_epoch"][1], found["stopped_epoch"][1]
+    status = np.where(diverged > 0, "diverged", np.where(stopped > 0, "stopped", "finished"))
+    found["status"] = (list(shape.dims), status, {"long_name": RUN_VARIABLES["status"]})
+    if parts[0].outcome.best_params is not None:
+        found |= _parameter_variables(shape, at, parts)
+        found |= _programs(shape, at, parts)
+    coords |= _coordinates(config, axes)
     if seeds:
         coords["seed"] = np.array(seeds)
-    dataset = xr.Dataset(variables, coords, _provenance(config, data, axes, device, wall_time))
-    for name, words in (EPOCH_VARIABLES | RUN_VARIABLES).items():
-        dataset[name].attrs["long_name"] = words
-        if "_loss" in name and not any("loss" in axis.fields for axis in axes):
-            dataset[name].attrs["units"] = "nat" if config.loss.endswith("cross_entropy") else "1"
-    return dataset
+    return xr.Dataset(found, coords, _provenance(config, axes, parts, device, wall_time))
 
 
-def _parameter_variables(
-    dims: Sequence[str], shape: Sequence[int], places: Sequence[int], outcomes: Sequence[Any]
-) -> dict[str, Any]:
+def _metrics(
+    shape: _Shape, at: Sequence[np.ndarray], parts: Sequence[Trained], varied: bool
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The coordinates and the variables of the metrics; what a structure hasn't is NaN."""
+    said: dict[str, Variable] = {}
+    labels: dict[str, list[Any]] = {"epoch": [], "layer": [], "class": []}
+    for part in parts:
+        said |= variables(part.structure.metrics, "" if varied else part.structure.loss.units)
+        epochs = len(next(iter(part.outcome.epochs.values()))[0])
+        for dim, own in _own_labels(part, epochs).items():
+            labels[dim] += [label for label in own if label not in labels[dim]]
+    used = {dim for variable in said.values() for dim in variable.dims}
+    found: dict[str, Any] = {}
+    for name, (words, dims, units) in said.items():
+        full = shape.full([len(labels[dim]) for dim in dims], np.nan, np.float32)
+        for index, part in zip(at, parts, strict=True):
+            values = (part.outcome.epochs if "epoch" in dims else part.outcome.test).get(name)
+            if values is not None:
+                of_part = _own_labels(part, values.shape[1] if "epoch" in dims else 0)
+                places: Any = [[labels[dim].index(label) for label in of_part[dim]] for dim in dims]
+                full[np.ix_(index, *places)] = values
+        attrs = {"long_name": words} | (
+            {"units": units} if units and not (units == "1" and "loss" not in name) else {}
+        )
+        found[name] = (*shape.variable(full, dims), attrs)
+    coords = {dim: np.array(values) for dim, values in labels.items() if dim in used}
+    return coords, found
+
+
+def _own_labels(part: Trained, epochs: int) -> dict[str, list[Any]]:
+    layers = [layer or "(top)" for layer in part.structure.layers]
+    return {"epoch": list(range(1, epochs + 1)), "layer": layers, "class": list(range(part.data.classes))}
+
+
+def _parameter_variables(shape: _Shape, at: Sequence[np.ndarray], parts: Sequence[Trained]) -> dict[str, Any]:
     """One variable for each leaf of the tree; smaller networks of a sweep are filled up with NaN."""
     sizes: dict[str, tuple[int, ...]] = {}
-    for outcome in outcomes:
-        for name, leaf in _leaves(outcome.best_params):
-            sizes[name] = tuple(np.maximum(sizes.get(name, leaf.shape), leaf.shape))
-    # Written run by run into arrays of their full size: these can be most of the memory there is.
-    arrays = {name: np.full((len(places), 2, *size), np.nan, np.float32) for name, size in sizes.items()}
-    shapes = np.empty(len(places), object)
-    for place, outcome in zip(places, outcomes, strict=True):
-        for kept, tree in enumerate((outcome.best_params, outcome.last_params)):
+    for part in parts:
+        for name, leaf in _leaves(part.outcome.best_params):
+            of_run = leaf.shape[1:]
+            have = sizes.get(name, of_run)
+            if len(have) != len(of_run):  # another network's layer of that name
+                have = (*have, *[1] * (len(of_run) - len(have)))
+                of_run = (*of_run, *[1] * (len(have) - len(of_run)))
+            sizes[name] = tuple(map(int, np.maximum(have, of_run)))
+    arrays = {name: shape.full((len(KEPT), *size), np.nan, np.float32) for name, size in sizes.items()}
+    shapes = shape.full((), "", object)
+    for index, part in zip(at, parts, strict=True):
+        for kept, tree in enumerate((part.outcome.best_params, part.outcome.last_params)):
             for name, leaf in _leaves(tree):
-                corner: Any = (place, kept, *map(slice, leaf.shape))
+                missing = len(sizes[name]) - (leaf.ndim - 1)
+                corner: Any = (index, kept, *map(slice, leaf.shape[1:]), *[0] * missing)
                 arrays[name][corner] = leaf
-        shapes[place] = json.dumps(
-            {name: {leaf: array.shape for leaf, array in layer.items()} for name, layer in tree.items()}
-        )
-    variables: dict[str, Any] = {
-        PARAMS + name: (
-            [*dims, "kept", *(f"{name}.{axis}" for axis in range(len(sizes[name])))],
-            array.reshape((*shape, *array.shape[1:])),
-        )
-        for name, array in arrays.items()
-    }
-    variables["param_shapes"] = (dims, shapes.astype(str).reshape(tuple(shape)))
-    variables["kept"] = ("kept", np.array(KEPT))
-    return variables
+        shapes[index] = json.dumps({name: leaf.shape[1:] for name, leaf in _leaves(tree)})
+    found: dict[str, Any] = {}
+    for name, array in arrays.items():
+        own = [f"{variable_of(name)}.{axis}"[len(PARAMS) :] for axis in range(len(sizes[name]))]
+        found[variable_of(name)] = shape.variable(array, ["kept", *own])
+    found["param_shapes"] = shape.variable(shapes.astype(str))
+    found["kept"] = ("kept", np.array(KEPT))
+    return found
+
+
+def variable_of(leaf: str) -> str:
+    """The variable that holds a leaf of the parameter tree: ``Dense_0/kernel`` is in params.Dense_0.kernel."""
+    return PARAMS + leaf.replace("/", ".")
 
 
 def _leaves(params: Params) -> Iterator[tuple[str, np.ndarray]]:
-    for layer, leaves in params.items():
-        for leaf, array in leaves.items():
-            yield f"{layer}.{leaf}", array
+    for path, leaf in jax.tree_util.tree_flatten_with_path(params)[0]:
+        layer = layer_of(path)
+        yield f"{layer}/{leaf_of(path)}" if layer else leaf_of(path), leaf
 
 
-def _pad(array: np.ndarray, shape: Sequence[int]) -> np.ndarray:
-    missing = [(0, full - have) for full, have in zip(shape, array.shape, strict=True)]
-    return np.pad(array, missing, constant_values=np.nan)
+def _programs(shape: _Shape, at: Sequence[np.ndarray], parts: Sequence[Trained]) -> dict[str, Any]:
+    """What the networks with parts of the user's own compute, so that they predict where the parts are not."""
+    texts: list[str] = []
+    which = shape.full((), -1, np.int32)
+    for index, part in zip(at, parts, strict=True):
+        program = recorded_program(part.structure, part.data.inputs)
+        if program is not None:
+            which[index] = len(texts)
+            texts.append(base64.b64encode(program).decode())
+    if not texts:
+        return {}
+    return {"program": shape.variable(which), "programs": ("program_number", np.array(texts, object))}
 
 
 def _coordinates(config: Config, axes: Sequence[Axis]) -> dict[str, Any]:
     """Numbers label their axis as numbers, everything else as text; zipped fields stand along their axis."""
-    base = flatten(dataclasses.asdict(config))
+    base = flat(config)
     coords: dict[str, Any] = {}
     for axis in axes:
         for field in axis.fields:
-            coords[field] = (axis.name, labels_of([change.get(field, base[field]) for change in axis.changes]))
+            coords[field] = (axis.name, labels_of([change.get(field, base.get(field)) for change in axis.changes]))
         if axis.name not in coords:
             coords[axis.name] = np.arange(len(axis.changes))
     return coords
 
 
 def labels_of(values: Sequence[Any]) -> np.ndarray:
-    plain = [value.item() if hasattr(value, "item") else value for value in values]
-    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in plain):
-        return np.array(plain)
-    return np.array([str(tuple(value) if isinstance(value, list) else value) for value in plain], dtype=object)
+    """The labels of values as a configuration holds them."""
+    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+        return np.array(values)
+    return np.array([str(value) for value in values], dtype=object)
 
 
 def _provenance(
-    config: Config,
-    data: Sequence[Dataset],
-    axes: Sequence[Axis],
-    device: str,
-    wall_time: float,
+    config: Config, axes: Sequence[Axis], parts: Sequence[Trained], device: str, wall_time: float
 ) -> dict[str, Any]:
     packages = ("nnjax", "jax", "jaxlib", "flax", "optax", "numpy", "xarray")
-    return {
+    data = list({id(part.data): part.data for part in parts}.values())
+    said = {
         "config": _configuration(config, data, axes),
+        "parts": json.dumps(_own_parts(config, axes)),
         "data": "; ".join(dict.fromkeys(map(str, data))),
+        "datasets": json.dumps([_described(dataset) for dataset in data]),
         "versions": json.dumps({name: _version(name) for name in packages}),
         "device": device,
         "git_revision": _git_revision(),
         "wall_time": round(wall_time, 3),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
+    if len(data) == 1:
+        said["chance"] = float(np.bincount(data[0].test.y).max() / len(data[0].test.y))
+    return said
+
+
+def _described(data: Dataset) -> dict[str, Any]:
+    """What a network must know of the data that it was trained on."""
+    return {
+        "name": data.name,
+        "classes": int(data.classes),
+        "inputs": data.inputs,
+        "scale": float(data.scale),
+        "config": None if data.config is None else _plain(vars(data.config)),
+    }
+
+
+def _own_parts(config: Config, axes: Sequence[Axis]) -> dict[str, dict[str, str]]:
+    """The parts of the user's own by field and name, each with the hash of its source."""
+    found: dict[str, dict[str, str]] = {}
+    values = [
+        *flat(config).items(),
+        *(item for axis in axes for change in axis.changes for item in change.items()),
+    ]
+    for field, value in values:
+        for part in value if isinstance(value, tuple) else (value,):
+            if field in TABLES and isinstance(part, Part):
+                found.setdefault(field, {})[part.name] = part.source
+    return found
 
 
 def _configuration(config: Config, data: Sequence[Dataset], axes: Sequence[Axis]) -> str:
     """The sweep as a YAML file that ``nnjax sweep --config`` takes: every field, and the axes.
 
-    A data set of one's own can't be named in a file, so nothing is said of it there.
+    A data set of one's own can't be named in a file: that file is refused, rather than train on other data.
     """
-    words = dataclasses.asdict(config) | ({"axes": describe_axes(axes)} if axes else {})
-    if any(dataset.config is None for dataset in data):
-        del words["data"]
+    words: dict[str, Any] = {"data": {}}
+    for name, value in flat(config).items():
+        group, _, inner = name.partition(".")
+        if group == "data":
+            words["data"][inner] = value
+        else:
+            words[name] = value
+    own = [dataset.name for dataset in data if dataset.config is None]
+    if own:
+        words["data"] = {"name": f"{own[0]}, given in Python"}
+    if axes:
+        words["axes"] = describe_axes(axes)
     return yaml.safe_dump(_plain(words), sort_keys=False, allow_unicode=True)
 
 
 def _plain(value: Any) -> Any:
-    """The value in the words of YAML and JSON: lists for tuples, Python numbers for NumPy's."""
+    """The value in the words of YAML and JSON: lists for tuples, Python numbers for NumPy's, names for parts."""
     if isinstance(value, Mapping):
         return {name: _plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple | range):
         return [_plain(item) for item in value]
+    if isinstance(value, Part):
+        return value.name
     return value.tolist() if hasattr(value, "tolist") else value
 
 
@@ -222,4 +311,3 @@ def _git_revision() -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return commit.stdout.strip()
-

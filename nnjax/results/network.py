@@ -1,56 +1,235 @@
-"""A network back from its results."""
+"""A network back from its results: it predicts, as it was trained to."""
 
+import base64
 import json
+from collections.abc import Callable
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import xarray as xr
+from jaxtyping import Float, Int
+from numpy.typing import ArrayLike
 
-from nnjax.config import nearest
-from nnjax.results.labels import KEPT, PARAMS, labels_of
+from nnjax.config import Config, canonical
+from nnjax.nn.layers import layer_names
+from nnjax.nn.models import Network as Module
+from nnjax.nn.models import call, network_of
+from nnjax.parts import name_of
+from nnjax.results import configs
+from nnjax.results.forward import read_program
+from nnjax.results.labels import KEPT, PARAMS, labels_of, variable_of
 from nnjax.types import Params
-from nnjax.validation import UserError
+from nnjax.validation import UserError, nearest
+
+BLOCK = 10_000
+"""Examples that are put through a network at a time."""
 
 
-def parameters(results: xr.Dataset, which: str = "best", **labels: Any) -> Params:
-    """The trained parameters of one run, as a Flax parameter tree.
+class Network:
+    """A trained network.
+
+    Attributes:
+        config: the setting that it was trained with.
+        params: its parameters, a Flax parameter tree.
+        classes, inputs: C and D.
+        scale: what its inputs are divided by, as they were in training.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        params: Params,
+        *,
+        classes: int,
+        inputs: int,
+        scale: float,
+        program: bytes | None = None,
+    ) -> None:
+        self.config = config
+        self.params = params
+        self.classes = classes
+        self.inputs = inputs
+        self.scale = scale
+        self._forward = self._by_module() if program is None else read_program(program)
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{name} {dict(_sizes(self.params, name))}" for name in layer_names(self.params))
+        return f"<Network {self.config.model} of {self.inputs} inputs and {self.classes} classes: {sizes}>"
+
+    @property
+    def module(self) -> Module:
+        """The Flax module, whose ``apply({"params": network.params}, x / network.scale)`` gives logits.
+
+        Raises:
+            UserError: where a part of the user's own isn't to be found here.
+        """
+        return network_of(self.config, self.classes, self.inputs)
+
+    def logits(self, x: ArrayLike) -> Float[np.ndarray, "N C"]:
+        """The outputs of the network for inputs ``[N, D]``, in the units of the data that it was trained on.
+
+        Raises:
+            UserError: for inputs of another shape.
+        """
+        inputs = np.asarray(x)
+        if inputs.ndim != 2 or inputs.shape[1] != self.inputs:
+            raise UserError(f"x has the shape {list(inputs.shape)}, and must have [N, {self.inputs}]")
+        blocks = [self._block(inputs[i : i + BLOCK]) for i in range(0, len(inputs), BLOCK)]
+        return np.concatenate(blocks) if blocks else np.zeros((0, self.classes), np.float32)
+
+    def predict_proba(self, x: ArrayLike) -> Float[np.ndarray, "N C"]:
+        """The probability of each class, ``[N, C]``, rows adding up to 1.
+
+        The softmax of the outputs; after training with binary_cross_entropy their logistic function, and with mse,
+        which makes the outputs themselves probabilities, the outputs between 0 and 1, divided by their row's sum.
+        """
+        outputs = jnp.asarray(self.logits(x))
+        if self.config.loss not in ("binary_cross_entropy", "mse"):
+            return np.asarray(jax.nn.softmax(outputs))
+        shares = jax.nn.sigmoid(outputs) if self.config.loss == "binary_cross_entropy" else jnp.clip(outputs, 0, 1)
+        total = jnp.sum(shares, axis=1, keepdims=True)
+        return np.asarray(jnp.where(total > 0, shares / jnp.where(total > 0, total, 1), 1 / self.classes))
+
+    def predict(self, x: ArrayLike) -> Int[np.ndarray, " N"]:
+        """The class with the largest output, the first of equal ones."""
+        return self.logits(x).argmax(axis=1)
+
+    def score(self, x: ArrayLike, y: ArrayLike) -> float:
+        """The share of examples that are given to their class ``y``."""
+        return float(np.mean(self.predict(x) == self._labels(x, y)))
+
+    def confusion_matrix(self, x: ArrayLike, y: ArrayLike) -> Int[np.ndarray, "C C"]:
+        """How many examples of each class, by row, were given to each class, by column."""
+        counts = np.zeros((self.classes, self.classes), int)
+        np.add.at(counts, (self._labels(x, y), self.predict(x)), 1)
+        return counts
+
+    def _labels(self, x: ArrayLike, y: ArrayLike) -> np.ndarray:
+        labels = np.asarray(y)
+        if labels.shape != (len(np.asarray(x)),) or labels.dtype.kind not in "iu":
+            raise UserError(
+                f"y has the shape {list(labels.shape)}, and must be one class number for each example of x"
+            )
+        if labels.size and not 0 <= labels.min() <= labels.max() < self.classes:
+            raise UserError(
+                f"y holds classes from {labels.min()} to {labels.max()}, and they are 0 to {self.classes - 1}"
+            )
+        return labels
+
+    def _by_module(self) -> Callable[[Params, Any, Any], Any]:
+        module = self.module
+        return jax.jit(lambda params, x, slope: call(module, params, x, slope=slope))
+
+    def _block(self, x: np.ndarray) -> np.ndarray:
+        # As in training: times the inverse of the scale, in 32 bits.
+        inputs = jnp.asarray(x, jnp.float32) * (1 / jnp.float32(self.scale))
+        return np.asarray(self._forward(self.params, inputs, jnp.float32(self.config.activation_slope)))
+
+
+def network(results: xr.Dataset, which: str = "best", **labels: Any) -> Network:
+    """The trained network of one run, which predicts with all that it was trained with.
 
     Args:
-        results: of a sweep with ``keep_parameters=True``.
+        results: of a sweep with ``keep_parameters=True``, in memory or loaded from a file.
         which: "best", at the best validation epoch, or "last".
         labels: the run's place on each axis, by the value of the axis or of a field that is zipped along it:
-            ``learning_rate=0.1, hidden=(32,), seed=3``. An axis of one place needs none.
+            ``learning_rate=0.1, hidden=(32,), seed=3``. An axis of one place needs none; a name with a dot is given
+            as ``**{"data.name": …}``.
 
     Raises:
         UserError: where no parameters were kept, or the labels don't name one run.
     """
-    names = [name for name in results.data_vars if str(name).startswith(PARAMS)]
+    params = parameters(results, which, **labels)
+    run = _run(results, labels)
+    axes = [size for dim, size in zip(results["status"].dims, results["status"].shape, strict=True)]
+    config, of_axes = configs.recorded(results)
+    place = int(np.ravel_multi_index([int(i) for i in run.values()], axes)) if axes else 0
+    seeds = int(np.prod(axes[len(of_axes) :], initial=1))
+    config = configs.setting(results, place // seeds)
+    data = _dataset(results, config)
+    program = None
+    if "program" in results:
+        number = int(results["program"].isel(run))
+        program = base64.b64decode(str(results["programs"].values[number])) if number >= 0 else None
+    return Network(
+        config, params, classes=data["classes"], inputs=data["inputs"], scale=data["scale"], program=program
+    )
+
+
+def parameters(results: xr.Dataset, which: str = "best", **labels: Any) -> Params:
+    """The trained parameters of one run, as a Flax parameter tree; arguments as for `network`.
+
+    Raises:
+        UserError: where no parameters were kept, or the labels don't name one run.
+    """
+    names = [str(name) for name in results.data_vars if str(name).startswith(PARAMS)]
     if not names:
         raise UserError("these results hold no parameters: keep them with sweep(…, keep_parameters=True)")
     if which not in KEPT:
         raise UserError(f"which is {which!r}, and must be best or last{nearest(which, KEPT)}")
-    dims = results["status"].dims
-    run = results[[*names, "param_shapes"]].sel(kept=which)
+    run = _run(results, labels)
+    kept = results[[*names, "param_shapes"]].isel(run).isel(kept=KEPT.index(which))
+    tree: dict[str, Any] = {}
+    for name, shape in json.loads(str(kept["param_shapes"].item())).items():
+        *path, leaf = name.split("/")
+        inside = tree
+        for step in path:
+            inside = inside.setdefault(step, {})
+        full = kept[variable_of(name)].values
+        corner: Any = (*map(slice, shape), *[0] * (full.ndim - len(shape)))
+        inside[leaf] = full[corner]
+    return tree
+
+
+def _run(results: xr.Dataset, labels: dict[str, Any]) -> dict[str, int]:
+    """The index of a run along each dimension of its sweep."""
+    status = results["status"]
+    dims = [str(dim) for dim in status.dims]
+    left = {dim: np.arange(status.sizes[dim]) for dim in dims}
     for name, value in labels.items():
         if name not in results.coords or not set(results[name].dims) <= set(dims):
             known = [str(coord) for coord in results.coords if set(results[coord].dims) <= set(dims)]
             raise UserError(f"{name!r} is no axis of these results{nearest(name, known)}")
-        if name in run.coords and run[name].dims:
-            places = run[name].values.tolist()
-            (found,) = np.nonzero(run[name].values == labels_of([value])[0])
-            if not found.size:
-                raise UserError(f"{name} is {value!r}, and must be one of {', '.join(map(repr, places))}")
-            run = run.isel({run[name].dims[0]: found})
-    left = [dim for dim in dims if run.sizes[dim] > 1]
-    if left:
-        raise UserError(f"more than one run is at {labels}: give {' and '.join(map(str, left))} too")
-    run = run.squeeze(dims, drop=True)
-    shapes = json.loads(str(run["param_shapes"].item()))
-    return {
-        layer: {
-            leaf: run[f"{PARAMS}{layer}.{leaf}"].values[tuple(slice(size) for size in shape)]
-            for leaf, shape in leaves.items()
-        }
-        for layer, leaves in shapes.items()
-    }
+        if not results[name].dims:
+            continue
+        (dim,) = map(str, results[name].dims)
+        places = results[name].values.tolist()
+        (found,) = np.nonzero(results[name].values == _label(name, value, places))
+        if not found.size:
+            shown = ", ".join(map(repr, places[:10])) + (", …" if len(places) > 10 else "")
+            raise UserError(f"{name} is {value!r}, and must be one of {shown}")
+        left[dim] = np.intersect1d(left[dim], found)
+    several = [dim for dim in dims if len(left[dim]) > 1]
+    if several:
+        place = ", ".join(f"{name}={value!r}" for name, value in labels.items())
+        where = f"at {place}" if place else "in these results"
+        raise UserError(f"more than one run is {where}: give {' and '.join(several)} too")
+    if any(not len(places) for places in left.values()):
+        raise UserError("no run is at all of " + ", ".join(f"{name}={value!r}" for name, value in labels.items()))
+    return {dim: int(places[0]) for dim, places in left.items()}
 
+
+def _label(name: str, value: Any, places: list[Any]) -> Any:
+    """A value as it labels its axis."""
+    if isinstance(value, str) or value in places:
+        return value
+    if callable(value):
+        return name_of(value)
+    return (
+        labels_of([canonical(name, value)])[0] if not isinstance(places[0], str) else str(canonical(name, value))
+    )
+
+
+def _dataset(results: xr.Dataset, config: Config) -> dict[str, Any]:
+    """What is recorded of the data that a setting was trained on."""
+    found: list[dict[str, Any]] = json.loads(str(results.attrs["datasets"]))
+    wanted = dict(vars(config.data))
+    return next((data for data in found if data["config"] == wanted), found[0])
+
+
+def _sizes(params: Params, layer: str) -> Any:
+    for step in layer.split("/") if layer else []:
+        params = params[step]
+    return ((name, "×".join(map(str, leaf.shape))) for name, leaf in params.items() if hasattr(leaf, "shape"))

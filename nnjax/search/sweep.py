@@ -2,16 +2,16 @@
 
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import xarray as xr
 from tqdm import tqdm
 
-from nnjax.axes import Axes
+from nnjax.axes import Axes, Axis
 from nnjax.config import Config
 from nnjax.data import Dataset
 from nnjax.engine import devices
-from nnjax.engine.loop import train_group
+from nnjax.engine.loop import OnEpoch, train_group
 from nnjax.engine.plan import Plan, plan
 from nnjax.results import labels
 
@@ -19,11 +19,13 @@ from nnjax.results import labels
 def sweep(
     config: Config,
     data: Dataset | None = None,
-    axes: Axes | None = None,
+    axes: Axes | Sequence[Axis] | None = None,
     *,
     seeds: int | Iterable[int] | None = None,
     runs_per_call: int | None = None,
     keep_parameters: bool = False,
+    on_epoch: OnEpoch | None = None,
+    states: bool = False,
     progress: bool | None = None,
 ) -> xr.Dataset:
     """Train every setting with every seed, and label what came out.
@@ -37,11 +39,15 @@ def sweep(
         axes: the fields to vary, see `nnjax.axes.Axes`; None trains the one setting.
         seeds: how many seeds (0, 1, 2, …) or which, instead of ``config.seeds``. Where the settings fix both
             ``init_seed`` and ``data_seed``, seeds have no part.
-        runs_per_call: runs that a device trains at a time. None takes as many as are fast: all on an accelerator; on
-            a core of a CPU one or, of small networks, as many as its cache holds. With 1, no bit of a run depends on
-            how many others there are, unless a large network has the threads of free cores; with more, the last
+        runs_per_call: runs that a device trains at a time. None takes as many as are fast: all on an accelerator;
+            on a core of a CPU one or, of small networks, as many as its cache holds. With 1, no bit of a run depends
+            on how many others there are, unless a large network has the threads of free cores; with more, the last
             bits of a matrix product do.
-        keep_parameters: keep the best and the last parameters of each run; `nnjax.parameters` gives them back.
+        keep_parameters: keep the best and the last parameters of each run; `nnjax.network` gives them back as a
+            network that predicts.
+        on_epoch: is called with a `nnjax.EpochEnd` at each end of an epoch of the runs that share a program, before
+            the next epoch begins; it may answer which of these runs stop there, by their indices.
+        states: whether ``on_epoch`` is given the runs' states too, which are fetched for it.
         progress: show a bar; None shows one on a terminal.
 
     Returns:
@@ -52,10 +58,17 @@ def sweep(
         UserError: for axes or values that can't be, or a batch larger than the training data.
     """
     todo = plan(config, data, axes, seeds=seeds, runs_per_call=runs_per_call)
-    return run_plan(todo, keep_parameters=keep_parameters, progress=progress)
+    return run_plan(todo, keep_parameters=keep_parameters, on_epoch=on_epoch, states=states, progress=progress)
 
 
-def run_plan(todo: Plan, *, keep_parameters: bool = False, progress: bool | None = None) -> xr.Dataset:
+def run_plan(
+    todo: Plan,
+    *,
+    keep_parameters: bool = False,
+    on_epoch: OnEpoch | None = None,
+    states: bool = False,
+    progress: bool | None = None,
+) -> xr.Dataset:
     """Train what `plan` has planned; arguments and results are those of `sweep`."""
     started = time.perf_counter()
     total = sum(len(group.runs) * group.epochs for group in todo.groups)
@@ -65,16 +78,26 @@ def run_plan(todo: Plan, *, keep_parameters: bool = False, progress: bool | None
         for group in todo.groups:
             outcomes.append(
                 train_group(
-                    group, runs_per_call=todo.runs_per_call, keep_parameters=keep_parameters, on_epoch=bar.update
+                    group,
+                    keep_parameters=keep_parameters,
+                    on_epoch=on_epoch,
+                    states=states,
+                    progress=bar.update,
                 )
             )
     return labels.label(
         config=todo.config,
-        data=[group.data for group in todo.groups],
         axes=todo.axes,
         seeds=todo.seeds,
-        runs=[(run.setting, run.place) for group in todo.groups for run in group.runs],
-        outcomes=[outcome.of_run(run) for outcome in outcomes for run in range(len(outcome.best_epoch))],
+        parts=[
+            labels.Trained(
+                group.structure,
+                group.data,
+                [(run.setting, run.seed_index) for run in group.runs],
+                outcome,
+            )
+            for group, outcome in zip(todo.groups, outcomes, strict=True)
+        ],
         device=devices.description(),
         wall_time=time.perf_counter() - started,
     )

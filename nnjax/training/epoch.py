@@ -1,6 +1,6 @@
 """One epoch: a step for each batch, then the validation set."""
 
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -8,28 +8,18 @@ from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from nnjax.data.batches import Splits, take_batch
 from nnjax.training.evaluation import evaluate
-from nnjax.training.optim import Hyperparameters
+from nnjax.training.hyperparameters import Hyperparameters
+from nnjax.training.metrics import Values
 from nnjax.training.start import RunState
-from nnjax.training.step import Norms, StepMetrics, TrainState, train_step
+from nnjax.training.step import StepMetrics, Sum, Sums, TrainState, means, train_step
 from nnjax.training.structure import Structure
 from nnjax.types import Key
 
 NORM_EVERY = 32
-"""Steps, at least, between two measurements of the norms of gradient and update, which cost a sixth of a step."""
+"""Steps, at least, between two measurements of what is of a step, such as norms, which cost a sixth of one."""
 
-EpochSums: TypeAlias = tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]
-"""The summed loss, the number of right answers and of examples."""
-
-
-class EpochMetrics(NamedTuple):
-    """What is recorded of an epoch; NaN once a run has diverged or has had its epochs."""
-
-    train_loss: Float[Array, ""]  # running: each example's loss when its batch was trained on
-    train_accuracy: Float[Array, ""]
-    valid_loss: Float[Array, ""]  # after the epoch
-    valid_accuracy: Float[Array, ""]
-    grad_norm: Float[Array, ""]  # mean over the measured steps
-    update_ratio: Float[Array, ""]
+Carry: TypeAlias = tuple[TrainState, Sums, Float[Array, ""]]
+"""The state, and the metrics of examples summed so far, with the number of examples."""
 
 
 def train_epoch(
@@ -39,40 +29,46 @@ def train_epoch(
     key: Key,
     order: Int[Array, "T B"],
     splits: Splits,
-) -> tuple[TrainState, StepMetrics]:
+) -> tuple[TrainState, Values]:
     """T steps, one for each row of ``order``, and the means of their metrics.
 
-    Loss and accuracy are means over the examples, the norms over the steps in which they are measured. It has no
-    derivative in reverse: to differentiate through training, scan `train_step`.
+    Metrics of examples are means over the examples, those of steps over the steps in which they are measured. It
+    has no derivative in reverse: to differentiate through training, scan `train_step`.
     """
     steps = order.shape[0]
     length = norm_spacing(steps)
 
-    def step(t: Int[Array, ""], carry: tuple[TrainState, EpochSums]) -> tuple[tuple[TrainState, EpochSums], Norms]:
-        state, sums = carry
+    def step(t: Int[Array, ""], state: TrainState) -> tuple[TrainState, StepMetrics]:
         index = jax.lax.dynamic_index_in_dim(order, t, keepdims=False)
-        batch = take_batch(splits.train, index, splits.scale)
-        state, metrics = train_step(structure, state, batch, hyper, key)
-        count = metrics.examples
-        of_batch = (metrics.loss * count, metrics.accuracy * count, count)
-        return (state, jax.tree.map(jnp.add, sums, of_batch)), metrics.norms
+        return train_step(structure, state, take_batch(splits.train, index, splits.scale), hyper, key)
 
-    def stretch(
-        carry: tuple[TrainState, EpochSums], first: Int[Array, ""]
-    ) -> tuple[tuple[TrainState, EpochSums], Norms]:
-        # A step whose norms are measured, and those up to the next: norms that nobody reads aren't computed.
-        carry, norms = step(first, carry)
+    def add(t: Int[Array, ""], carry: Carry) -> tuple[Carry, Values]:
+        state, metrics = step(t, carry[0])
+        so_far = jax.tree.map(jnp.add, carry[1:], (_of_means(metrics), metrics.examples))
+        return (state, *so_far), metrics.measured
+
+    def stretch(carry: Carry, first: Int[Array, ""]) -> tuple[Carry, Values]:
+        # A step that is measured, and those up to the next: norms that nobody reads aren't computed.
+        carry, measured = add(first, carry)
         end = jnp.minimum(first + length, steps)
-        return jax.lax.fori_loop(first + 1, end, lambda t, carry: step(t, carry)[0], carry), norms
+        return jax.lax.fori_loop(first + 1, end, lambda t, carry: add(t, carry)[0], carry), measured
 
-    zero = jnp.zeros((), splits.scale.dtype)
     firsts = jnp.arange(0, steps, length)
-    (state, (loss, correct, examples)), norms = jax.lax.scan(stretch, (state, (zero, zero, zero)), firsts)
-    return state, StepMetrics(loss / examples, correct / examples, examples, jax.tree.map(jnp.mean, norms))
+    shapes = jax.eval_shape(lambda: step(firsts[0], state)[1])
+    nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), (shapes.sums, shapes.examples))
+    (state, sums, examples), measured = jax.lax.scan(stretch, (state, *nothing), firsts)
+    return state, means(sums, examples) | {name: jnp.mean(values, axis=0) for name, values in measured.items()}
+
+
+def _of_means(metrics: StepMetrics) -> Sums:
+    return {
+        name: Sum(metrics.means[name] * metrics.examples) if total.weight is None else total
+        for name, total in metrics.sums.items()
+    }
 
 
 def norm_spacing(steps: int) -> int:
-    """Steps of an epoch from one measurement of the norms, the first at its first step, to the next."""
+    """Steps of an epoch from one measurement of what is of a step, the first at its first step, to the next."""
     return -(-steps // max(1, steps // NORM_EVERY))
 
 
@@ -83,29 +79,34 @@ def run_epoch(
     key: Key,
     order: Int[Array, "T B"],
     splits: Splits,
-) -> tuple[RunState, EpochMetrics]:
+) -> tuple[RunState, Values]:
     """One epoch of training, then the validation set; the best parameters are kept.
 
-    A run that has diverged, or has had its epochs, stays as it is.
-    """
+    A run that has diverged, or has had its epochs, stays as it is, and its metrics are NaN.
 
-    trained, means = train_epoch(structure, state.train, hyper, key, order, splits)
-    valid_loss, valid_accuracy = evaluate(structure, trained.params, hyper, splits.valid, splits.scale)
-    finite = _all_finite((means.loss, valid_loss, trained.params))
+    Returns:
+        The state, and of each metric of examples ``train_…`` (running: each example's when its batch was trained
+        on) and ``valid_…`` (after the epoch), of each of steps its mean.
+    """
+    trained, running = train_epoch(structure, state.train, hyper, key, order, splits)
+    valid = evaluate(structure, trained.params, hyper, splits.valid, splits.scale)
+    finite = _all_finite((running["loss"], valid["loss"], trained.params))
     epoch = state.epoch + 1
-    new = RunState(trained, trained.params, valid_accuracy, epoch, epoch, jnp.where(finite, 0, epoch))
+    new = RunState(trained, trained.params, valid["accuracy"], epoch, epoch, jnp.where(finite, 0, epoch))
 
     def choose(condition: Bool[Array, ""], new: PyTree, old: PyTree) -> PyTree:
         return jax.tree.map(lambda a, b: jnp.where(condition, a, b), new, old)
 
     live = (state.epoch < hyper.epochs) & (state.diverged_epoch == 0)
-    best = live & finite & (valid_accuracy > state.best_accuracy)
+    best = live & finite & (valid["accuracy"] > state.best_accuracy)
     fields = {
         name: choose(best if name.startswith("best_") else live, getattr(new, name), old)
         for name, old in state._asdict().items()
     }
-    metrics = EpochMetrics(means.loss, means.accuracy, valid_loss, valid_accuracy, *means.norms)
-    return RunState(**fields), jax.tree.map(lambda value: jnp.where(live & finite, value, jnp.nan), metrics)
+    metrics = {f"train_{name}" if name in valid else name: value for name, value in running.items()}
+    metrics |= {f"valid_{name}": value for name, value in valid.items()}
+    recorded = jax.tree.map(lambda value: jnp.where(live & finite, value, jnp.nan), metrics)
+    return RunState(**fields), recorded
 
 
 def _all_finite(tree: PyTree) -> Bool[Array, ""]:

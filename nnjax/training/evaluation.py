@@ -1,6 +1,4 @@
-"""Loss and accuracy on a whole split."""
-
-from typing import NamedTuple
+"""The metrics of examples on a whole split."""
 
 import jax
 import jax.numpy as jnp
@@ -8,23 +6,16 @@ from jaxtyping import Array, Float, Int
 
 from nnjax.data.batches import Batch, divided
 from nnjax.data.order import num_batches
-from nnjax.training.optim import Hyperparameters
+from nnjax.nn.models import call
+from nnjax.training.hyperparameters import Hyperparameters
+from nnjax.training.metrics import Values
 from nnjax.training.start import RunState
-from nnjax.training.step import Sums, score
+from nnjax.training.step import Sums, means, score
 from nnjax.training.structure import Structure
 from nnjax.types import Examples, Params
 
 EVALUATION_BATCH = 500
 """Examples of a split that are evaluated together, at most."""
-
-
-class TestMetrics(NamedTuple):
-    """The test set with the best parameters and with the last; NaN where there are none in finite numbers."""
-
-    test_loss: Float[Array, ""]
-    test_accuracy: Float[Array, ""]
-    test_loss_last: Float[Array, ""]
-    test_accuracy_last: Float[Array, ""]
 
 
 def evaluate(
@@ -33,24 +24,27 @@ def evaluate(
     hyper: Hyperparameters,
     examples: Examples,
     scale: Float[Array, ""],
-) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """The mean loss (without the decay term) and accuracy on a split, dropout off."""
+) -> Values:
+    """The mean of each metric of examples on a split: loss (without the decay term), accuracy, …; dropout off."""
     count = examples.y.shape[0]
     steps = num_batches(count, EVALUATION_BATCH)
     size = num_batches(count, steps)  # equal batches, so that little is read twice
 
-    def add(total: Sums, first: Int[Array, ""]) -> tuple[Sums, None]:
+    def of_batch(first: Int[Array, ""]) -> Sums:
         # The last batch ends with the split, and leaves out what the one before it has seen.
         start = jnp.minimum(first, count - size)
         x, y = (jax.lax.dynamic_slice_in_dim(part, start, size) for part in examples)
         weight = (start + jnp.arange(size) >= first).astype(scale.dtype)
         batch = Batch(divided(x, scale), y, weight)
-        logits = structure.network.apply({"params": params}, batch.x, slope=hyper.activation_slope)
-        return jax.tree.map(jnp.add, total, score(structure, logits, batch)), None
+        return score(structure, call(structure.network, params, batch.x, slope=hyper.activation_slope), batch)
 
-    nothing = jnp.zeros((), scale.dtype)
-    (loss, correct), _ = jax.lax.scan(add, (nothing, nothing), size * jnp.arange(steps))
-    return loss / count, correct / count
+    def add(total: Sums, first: Int[Array, ""]) -> tuple[Sums, None]:
+        return jax.tree.map(jnp.add, total, of_batch(first)), None
+
+    firsts = size * jnp.arange(steps)
+    nothing = jax.tree.map(lambda sum_: jnp.zeros(sum_.shape, sum_.dtype), jax.eval_shape(of_batch, firsts[0]))
+    sums, _ = jax.lax.scan(add, nothing, firsts)
+    return means(sums, count)
 
 
 def test(
@@ -59,10 +53,16 @@ def test(
     hyper: Hyperparameters,
     examples: Examples,
     scale: Float[Array, ""],
-) -> TestMetrics:
-    """The test set with the parameters of the best validation epoch and with those of the last epoch."""
-    best = evaluate(structure, state.best_params, hyper, examples, scale)
-    last = evaluate(structure, state.train.params, hyper, examples, scale)
-    best = jax.tree.map(lambda value: jnp.where(state.best_epoch > 0, value, jnp.nan), best)
-    last = jax.tree.map(lambda value: jnp.where(state.diverged_epoch == 0, value, jnp.nan), last)
-    return TestMetrics(*best, *last)
+) -> Values:
+    """The test set with the parameters of the best validation epoch (``test_…``) and with the last (``…_last``).
+
+    NaN where there are no such parameters in finite numbers.
+    """
+    found: Values = {}
+    for suffix, params, there in (
+        ("", state.best_params, state.best_epoch > 0),
+        ("_last", state.train.params, state.diverged_epoch == 0),
+    ):
+        values = evaluate(structure, params, hyper, examples, scale)
+        found |= {f"test_{name}{suffix}": jnp.where(there, value, jnp.nan) for name, value in values.items()}
+    return found

@@ -9,70 +9,59 @@ gradient g = ∇L + λ w, and with momentum the decay term is part of the veloci
 - adam:       g is scaled by its running moments (β₁ = 0.9, β₂ = 0.999, ε = 1e-8), the decay term with it;
 - adamw:      the decay stands beside the scaled step, w ← w − η (adam(∇L) + λ w), after Loshchilov and Hutter
   (2019), with the learning rate on both as in PyTorch.
+
+One of a user's own is an optax factory, a function of the learning rate that gives a transformation, such as
+`optax.lion`; it sees g = ∇L + λ w, and its steps are multiplied by the layer's rate.
 """
 
-from typing import NamedTuple
+import dataclasses
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
+from nnjax.nn.layers import kernels, layer_of
+from nnjax.parts import Part, tried
+from nnjax.training.hyperparameters import Hyperparameters
 from nnjax.types import Params
+from nnjax.validation import UserError
 
 
-class Hyperparameters(NamedTuple):
-    """The numbers of a setting, as arrays of the parameters' dtype: changing them never compiles again."""
+@dataclasses.dataclass(frozen=True)
+class Optimizer:
+    """An optimizer."""
 
-    learning_rate: Float[Array, ""]
-    layer_rates: Float[Array, " L"]
-    weight_decay: Float[Array, ""]
-    momentum: Float[Array, ""]
-    schedule_end: Float[Array, ""]
-    schedule_steps: Float[Array, ""]
-    warmup: Float[Array, ""]  # training steps
-    horizon: Float[Array, ""]  # training steps, E · T
-    epochs: Int[Array, ""]
-    dropout: Float[Array, ""]
-    activation_slope: Float[Array, ""]
+    direction: Callable[[Hyperparameters, bool, bool], optax.GradientTransformation] | None
+    """``(numbers, whether there is momentum, whether it is Nesterov's) -> the step before the learning rate``."""
+    momentum: bool = False
+    """Whether it takes momentum."""
+    decoupled: bool = False
+    """Whether the decay stands beside the step, instead of in the gradient."""
+    factory: Callable[[Float[Array, ""]], optax.GradientTransformation] | None = None
+    """In place of a direction: the learning rate to the whole step."""
 
 
-def schedule_factor(name: str, hyper: Hyperparameters, step: Int[Array, ""]) -> Float[Array, ""]:
-    """The factor on the learning rate at a step t = 0, 1, …
+def _sgd(hyper: Hyperparameters, use_momentum: bool, nesterov: bool) -> optax.GradientTransformation:
+    """Without momentum μ is taken as 0, and no memory is spent on a velocity."""
+    return optax.trace(hyper.momentum, nesterov) if use_momentum else optax.identity()
 
-    With warm-up of W steps it is (t + 1) / (W + 1) for t < W; from there on, with u = (t − W) / (E·T − W) the
-    share of the rest that is done and e = ``schedule_end``:
 
-    - constant: 1;
-    - linear: 1 + (e − 1) u, rising for e > 1;
-    - cosine: e + (1 − e) (1 + cos πu) / 2;
-    - exponential: e^u;
-    - step: e^(⌊u (n + 1)⌋ / n), n = ``schedule_steps`` equal drops at equal distances.
-
-    optax's schedules branch on their lengths in Python and so can't take them from arrays; the tests hold
-    these formulas against them.
-    """
-    end = hyper.schedule_end
-    now = step.astype(end.dtype)
-    since, rest = now - hyper.warmup, jnp.maximum(hyper.horizon - hyper.warmup, 1)
-    done = jnp.clip(since / rest, 0, 1)
-    # Multiplied before it is divided, so that no drop is late by rounding.
-    drops = jnp.clip(jnp.floor(since * (hyper.schedule_steps + 1) / rest), 0, hyper.schedule_steps)
-    factor = {
-        "constant": lambda: jnp.ones_like(end),
-        "linear": lambda: 1 + (end - 1) * done,
-        "cosine": lambda: end + (1 - end) * (1 + jnp.cos(jnp.pi * done)) / 2,
-        "exponential": lambda: end**done,
-        "step": lambda: end ** (drops / hyper.schedule_steps),
-    }[name]()
-    return jnp.where(now < hyper.warmup, (now + 1) / (hyper.warmup + 1), factor)
+OPTIMIZERS: dict[str, Optimizer] = {
+    "sgd": Optimizer(_sgd, momentum=True),
+    "adam": Optimizer(lambda hyper, *_: optax.scale_by_adam()),
+    "adamw": Optimizer(lambda hyper, *_: optax.scale_by_adam(), decoupled=True),
+}
 
 
 def transformation(
-    optimizer: str,
+    optimizer: Optimizer,
     hyper: Hyperparameters,
     rate: Float[Array, ""],
-    layers: list[str],
+    layers: Sequence[str],
     *,
     use_momentum: bool,
     nesterov: bool,
@@ -82,35 +71,66 @@ def transformation(
     It is built inside the step from arrays: an optax object kept in the state would leak its tracers.
 
     Args:
-        optimizer: sgd, adam or adamw.
+        optimizer: an entry of `OPTIMIZERS`, or what `optimizer_of` makes.
         hyper: the setting's numbers.
         rate: η at this step, the schedule's factor included.
         layers: the L layer names, in the order of ``hyper.layer_rates``.
-        use_momentum: keep a velocity; without one, μ is taken as 0 and no memory is spent on it.
+        use_momentum: keep a velocity.
         nesterov: Nesterov's momentum instead of the classical one.
     """
-    decay = optax.add_decayed_weights(hyper.weight_decay, mask=is_kernel)
-    if optimizer == "sgd":
-        velocity = optax.trace(hyper.momentum, nesterov) if use_momentum else optax.identity()
-        parts = [decay, velocity]
-    elif optimizer == "adam":
-        parts = [decay, optax.scale_by_adam()]
-    else:
-        parts = [optax.scale_by_adam(), decay]
-    rates = {layer: rate * hyper.layer_rates[i] for i, layer in enumerate(layers)}
-    return optax.chain(*parts, _scale_layers(rates))
+    decay = optax.add_decayed_weights(hyper.weight_decay, mask=kernels)
+    if optimizer.direction is None:
+        assert optimizer.factory is not None
+        of_layers = {layer: hyper.layer_rates[i] for i, layer in enumerate(layers)}
+        return optax.chain(decay, optimizer.factory(rate), _scale_layers(of_layers))
+    direction = optimizer.direction(hyper, use_momentum, nesterov)
+    parts = [direction, decay] if optimizer.decoupled else [decay, direction]
+    of_layers = {layer: -(rate * hyper.layer_rates[i]) for i, layer in enumerate(layers)}
+    return optax.chain(*parts, _scale_layers(of_layers))
 
 
-def is_kernel(params: Params) -> Params:
-    """A tree of truth values: which parameters are decayed, the kernels and not the biases."""
-    return jax.tree_util.tree_map_with_path(lambda path, _: path[-1].key == "kernel", params)
-
-
-def _scale_layers(rates: dict[str, Float[Array, ""]]) -> optax.GradientTransformation:
+def _scale_layers(factors: dict[str, Float[Array, ""]]) -> optax.GradientTransformation:
     def scale(updates: Params, params: Params | None = None) -> Params:
-        return {
-            layer: {leaf: -rates[layer] * update for leaf, update in leaves.items()}
-            for layer, leaves in updates.items()
-        }
+        return jax.tree_util.tree_map_with_path(lambda path, update: factors[layer_of(path)] * update, updates)
 
     return optax.stateless(scale)
+
+
+@functools.cache
+def optimizer_of(part: str | Part) -> Optimizer:
+    """The optimizer of a name, or of a part of the user's own.
+
+    Raises:
+        UserError: where it isn't a function of the learning rate that gives an optax transformation whose state
+            keeps its shape.
+    """
+    if isinstance(part, str):
+        return OPTIMIZERS[part]
+    must = "an optax factory, a function of the learning rate that gives a GradientTransformation"
+
+    def attempt() -> tuple[Any, Any, Any]:
+        params = {"Dense_0": {"kernel": jnp.ones((3, 2), jnp.float32), "bias": jnp.ones(2, jnp.float32)}}
+
+        def step(rate: Array) -> tuple[Any, Any, Any]:
+            made = part.function(rate)
+            if not isinstance(made, optax.GradientTransformation):
+                raise UserError(
+                    f"the optimizer {part} doesn't fit: it makes a {type(made).__name__}; it must be {must}"
+                )
+            state = made.init(params)
+            updates, new = made.update(params, state, params)
+            return state, new, (params, updates)
+
+        return jax.eval_shape(step, jax.ShapeDtypeStruct((), jnp.float32))
+
+    before, after, (params, updates) = tried("optimizer", part, attempt, must)
+    for what, one, other in (("state", before, after), ("update", params, updates)):
+        if jax.tree.map(_shape, one) != jax.tree.map(_shape, other):
+            raise UserError(
+                f"the optimizer {part} doesn't fit: its {what} changes shape or dtype; it must be {must}"
+            )
+    return Optimizer(None, factory=part.function)
+
+
+def _shape(leaf: Any) -> tuple[Any, ...]:
+    return (leaf.shape, leaf.dtype)

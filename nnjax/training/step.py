@@ -8,13 +8,24 @@ import optax
 from jaxtyping import Array, Float, Int
 
 from nnjax.data.batches import Batch
-from nnjax.nn.losses import LOSSES, accuracy
-from nnjax.training.optim import Hyperparameters, schedule_factor, transformation
+from nnjax.nn.models import call
+from nnjax.training.hyperparameters import Hyperparameters
+from nnjax.training.metrics import Values, measured
+from nnjax.training.optim import transformation
+from nnjax.training.schedules import schedule_factor
 from nnjax.training.structure import Structure
-from nnjax.types import Key, Params, layer_names
+from nnjax.types import Key, Params
 
-Sums: TypeAlias = tuple[Float[Array, ""], Float[Array, ""]]
-"""The summed loss and the number of right answers."""
+
+class Sum(NamedTuple):
+    """A metric of examples, summed over them."""
+
+    value: Float[Array, "..."]  # Σ value · weight
+    weight: Float[Array, "..."] | None = None  # Σ weight; None: the number of examples
+
+
+Sums: TypeAlias = dict[str, Sum]
+"""The metrics of examples by their name."""
 
 
 class TrainState(NamedTuple):
@@ -25,20 +36,17 @@ class TrainState(NamedTuple):
     step: Int[Array, ""]
 
 
-class Norms(NamedTuple):
-    """How far a step goes, over all parameters."""
-
-    grad_norm: Float[Array, ""]  # ‖∇L‖₂
-    update_ratio: Float[Array, ""]  # ‖Δθ‖₂ / ‖θ‖₂; 0 where θ is
-
-
 class StepMetrics(NamedTuple):
     """What a step saw, before its update."""
 
-    loss: Float[Array, ""]  # mean over the batch
-    accuracy: Float[Array, ""]  # mean over the batch
+    sums: Sums  # the metrics of examples, over the batch
     examples: Float[Array, ""]  # of the batch
-    norms: Norms
+    measured: Values  # the metrics of steps
+
+    @property
+    def means(self) -> Values:
+        """The means of the metrics of examples: loss, accuracy, …"""
+        return means(self.sums, self.examples)
 
 
 def train_step(
@@ -58,49 +66,72 @@ def train_step(
         key: the run's key for dropout, the same at every step: the step count is folded in.
     """
 
-    def objective(params: Params) -> tuple[Float[Array, ""], Float[Array, ""]]:
-        logits = structure.network.apply(
-            {"params": params},
+    def objective(params: Params) -> tuple[Float[Array, ""], Sums]:
+        logits = call(
+            structure.network,
+            params,
             batch.x,
             slope=hyper.activation_slope,
             dropout=hyper.dropout if structure.use_dropout else None,
-            rngs={"dropout": jax.random.fold_in(key, state.step)} if structure.use_dropout else None,
+            key=jax.random.fold_in(key, state.step) if structure.use_dropout else None,
         )
-        loss, correct = score(structure, logits, batch)
-        return loss / examples, correct / examples
+        sums = score(structure, logits, batch)
+        return sums["loss"].value / examples, sums
 
     examples = jnp.sum(batch.weight)
-    (loss, correct), grads = jax.value_and_grad(objective, has_aux=True)(state.params)
+    (_, sums), grads = jax.value_and_grad(objective, has_aux=True)(state.params)
 
     rate = hyper.learning_rate * schedule_factor(structure.schedule, hyper, state.step)
-    optimizer = optimizer_of(structure, state.params, hyper, rate)
+    optimizer = optimizer_at(structure, hyper, rate)
     updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
 
-    size, change = optax.tree.norm(state.params), optax.tree.norm(updates)
-    norms = Norms(optax.tree.norm(grads), jnp.where(size > 0, change / size, 0))
-    metrics = StepMetrics(loss, correct, examples, norms)
-    return TrainState(params, opt_state, state.step + 1), metrics
+    of_step = measured(structure.metrics, structure.layers, state.params, grads, updates)
+    return TrainState(params, opt_state, state.step + 1), StepMetrics(sums, examples, of_step)
 
 
 def score(structure: Structure, logits: Float[Array, "B C"], batch: Batch) -> Sums:
-    """The summed loss and the number of right answers of a batch."""
-    by_class = logits.T  # as `products` computes few of them on a CPU
-    losses = jax.vmap(LOSSES[structure.loss], (1, 0))(by_class, batch.y)
-    correct = jax.vmap(accuracy, (1, 0))(by_class, batch.y)
-    # Where there is no example, a loss that is not finite must not get through as 0 · ∞.
-    losses = jnp.where(batch.weight > 0, losses, 0)
-    return jnp.sum(losses), jnp.vdot(correct, batch.weight)
+    """The metrics of examples, summed over a batch."""
+    by_class = logits.T  # as `nn.matmul` computes few of them on a CPU
+    there = batch.weight > 0
+    sums: Sums = {}
+    for name, metric in structure.metrics:
+        if metric.of != "example":
+            continue
+        values = jax.vmap(metric.function or structure.loss, (1, 0))(by_class, batch.y)
+        if isinstance(values, tuple):
+            values, weights = values
+            weights = weights * _like(batch.weight, weights)
+            sums[name] = Sum(jnp.sum(jnp.where(weights > 0, values, 0) * weights, 0), jnp.sum(weights, 0))
+            continue
+        # Where there is no example, a value that is not finite must not get through as 0 · ∞.
+        values = jnp.where(_like(there, values), values, 0).astype(batch.weight.dtype)
+        summed = metric.function is None or metric.dims
+        sums[name] = Sum(jnp.sum(values, 0) if summed else jnp.vdot(values, batch.weight))
+    return sums
 
 
-def optimizer_of(
-    structure: Structure, params: Params, hyper: Hyperparameters, rate: Float[Array, ""]
+def means(sums: Sums, examples: Float[Array, ""] | int) -> Values:
+    """The means of metrics; NaN where there was nothing to take one of, as of a class without examples."""
+    return {
+        name: total.value / (examples if total.weight is None else total.weight) for name, total in sums.items()
+    }
+
+
+def _like(of_examples: Array, values: Array) -> Array:
+    """A number for each example, in the shape of its values."""
+    return of_examples.reshape(-1, *[1] * (values.ndim - 1))
+
+
+def optimizer_at(
+    structure: Structure, hyper: Hyperparameters, rate: Float[Array, ""]
 ) -> optax.GradientTransformation:
+    """The optax chain of a structure at a learning rate."""
     return transformation(
         structure.optimizer,
         hyper,
         rate,
-        layer_names(params),
+        structure.layers,
         use_momentum=structure.use_momentum,
         nesterov=structure.nesterov,
     )

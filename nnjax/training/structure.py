@@ -8,45 +8,58 @@ import numpy as np
 
 from nnjax.config import Config
 from nnjax.data.order import num_batches
-from nnjax.nn.models import MLP, Network, SoftmaxRegression
-from nnjax.training.optim import Hyperparameters
+from nnjax.nn.losses import Loss, loss_of
+from nnjax.nn.models import Network, is_random, layers, network_of
+from nnjax.parts import settled
+from nnjax.training.hyperparameters import Hyperparameters
+from nnjax.training.metrics import Metric, metrics_of
+from nnjax.training.optim import Optimizer, optimizer_of
+from nnjax.training.schedules import Schedule, schedule_of
 from nnjax.types import Dtype
+from nnjax.validation import UserError
 
 
 @dataclass(frozen=True)
 class Structure:
     """The part of a setting that fixes the compiled program. Two settings of one structure share it."""
 
-    model: str
-    hidden: tuple[int, ...]
-    classes: int
-    activation: str
-    residual: bool
-    relu_logits: bool
-    loss: str
-    optimizer: str
+    network: Network
+    layers: tuple[str, ...]
+    """The layers of the network, from the input to the output."""
+    loss: Loss
+    optimizer: Optimizer
     nesterov: bool
-    schedule: str
+    schedule: Schedule
+    metrics: tuple[tuple[str, Metric], ...]
+    """What is recorded, by name."""
     use_momentum: bool
     use_dropout: bool
 
     @classmethod
-    def of(cls, config: Config, classes: int) -> "Structure":
-        """The structure of a setting on data of C classes."""
-        mlp = config.model == "mlp"
+    def of(cls, config: Config, classes: int, inputs: int) -> "Structure":
+        """The structure of a setting on data of C classes and D inputs.
+
+        Raises:
+            UserError: for parts of the user's own that don't fit, or rates of another number of layers.
+        """
+        network = network_of(config, classes, inputs)
+        names = layers(network, inputs)
+        if config.layer_rates and len(config.layer_rates) != len(names):
+            raise UserError(
+                f"layer_rates has {len(config.layer_rates)} factors, and the network has {len(names)} layers with "
+                f"weights: {', '.join(names)}"
+            )
+        random = config.dropout > 0 if config.model == "mlp" else is_random(network)
         return cls(
-            model=config.model,
-            hidden=config.hidden if mlp else (),
-            classes=classes,
-            activation=config.activation if mlp else "identity",
-            residual=config.residual and mlp,
-            relu_logits=config.relu_logits,
-            loss=config.loss,
-            optimizer=config.optimizer,
+            network=network,
+            layers=names,
+            loss=loss_of(settled(config.loss), classes),
+            optimizer=optimizer_of(settled(config.optimizer)),
             nesterov=config.nesterov,
-            schedule=config.schedule,
+            schedule=schedule_of(settled(config.schedule)),
+            metrics=metrics_of([settled(metric) for metric in config.metrics], classes),
             use_momentum=config.momentum > 0,
-            use_dropout=config.dropout > 0 and mlp,
+            use_dropout=random,
         )
 
     def without_options(self) -> "Structure":
@@ -61,20 +74,15 @@ class Structure:
             use_dropout=self.use_dropout or other.use_dropout,
         )
 
-    @property
-    def network(self) -> Network:
-        """The Flax module."""
-        if self.model == "softmax_regression":
-            return SoftmaxRegression(self.classes, self.relu_logits)
-        return MLP(self.hidden, self.classes, self.activation, self.residual)
 
-
-def hyperparameters(config: Config, examples: int, dtype: Dtype = np.float32) -> Hyperparameters:
+def hyperparameters(
+    config: Config, structure: Structure, examples: int, dtype: Dtype = np.float32
+) -> Hyperparameters:
     """The numbers of a setting that trains on N examples, as NumPy arrays of one dtype."""
     steps = num_batches(examples, config.batch_size)
     numbers: dict[str, Any] = {
         "learning_rate": config.learning_rate,
-        "layer_rates": config.layer_rates or (1.0,) * config.num_layers,
+        "layer_rates": config.layer_rates or (1.0,) * len(structure.layers),
         "weight_decay": config.weight_decay,
         "momentum": config.momentum,
         "schedule_end": config.schedule_end,

@@ -59,7 +59,7 @@ class NnJax(Trainer):
     def epochs(self, count: int) -> tuple[float, list[float]]:
         """Go on for so many epochs: the seconds, and the running losses of the first run."""
         started = time.perf_counter()
-        losses = [float(metrics.train_loss[0]) for metrics in self.training.epochs(count)]
+        losses = [float(end.metrics["train_loss"][0]) for end in self.training.epochs(count)]
         return time.perf_counter() - started, losses
 
     def train(self, runs: int, steps: int) -> Trained:

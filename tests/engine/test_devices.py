@@ -1,6 +1,8 @@
 """The cores of a CPU as devices."""
 
 import os
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -51,11 +53,100 @@ print(count() - before)
 
 def test_the_environment_stays_as_it_was(monkeypatch):
     monkeypatch.setenv(devices.THREADS, "7")
-    devices._client.__wrapped__(0, 1)
+    devices._make_client(1)
     assert os.environ[devices.THREADS] == "7"
     monkeypatch.delenv(devices.THREADS)
-    devices._client.__wrapped__(0, 1)
+    devices._make_client(1)
     assert devices.THREADS not in os.environ
+
+
+def test_threads_that_ask_at_once_get_the_same_devices_and_leave_the_environment(monkeypatch):
+    monkeypatch.delenv(devices.THREADS, raising=False)
+    monkeypatch.setattr(devices, "_clients", {})
+    made = []
+    make = devices._make_client
+
+    def count(threads):
+        made.append(threads)
+        return make(threads)
+
+    monkeypatch.setattr(devices, "_make_client", count)
+    barrier = threading.Barrier(8, timeout=60)
+
+    def take(_):
+        barrier.wait()
+        return devices.take(3, 2)
+
+    with ThreadPoolExecutor(8) as pool:
+        taken = list(pool.map(take, range(8)))
+    assert taken == [taken[0]] * 8
+    assert made == [2, 2, 2]
+    assert devices.THREADS not in os.environ
+
+
+IN_THREADS = """
+from concurrent.futures import ThreadPoolExecutor
+import threading, nnjax
+def train(number):
+    config = nnjax.Config(hidden=(4 + number % 3,), epochs=2, learning_rate=1.0)
+    return nnjax.sweep(config, axes={"momentum": [0, 0.5]}, seeds=2, keep_parameters=True)
+def train_at_once(number):
+    barrier.wait()
+    return train(number)
+barrier = threading.Barrier(6, timeout=100)
+with ThreadPoolExecutor(6) as pool:
+    found = list(pool.map(train_at_once, range(6)))
+for number, results in enumerate(found):
+    assert results.drop_attrs().identical(train(number).drop_attrs()), number
+"""
+
+
+def test_sweeps_in_threads_get_what_they_get_alone(in_a_process):
+    in_a_process(IN_THREADS)
+
+
+FORKED = """
+import os, signal, sys, warnings
+warnings.simplefilter("ignore")
+import jax, nnjax, nnjax.engine.devices
+config = nnjax.Config(hidden=(2,), epochs=1)
+if sys.argv[1] == "nnjax":
+    nnjax.sweep(config, seeds=1)
+elif sys.argv[1] == "jax":
+    jax.numpy.ones(3).sum()
+child = os.fork()
+if child == 0:
+    signal.alarm(60)  # ends it where it waits
+    try:
+        nnjax.sweep(config, seeds=1)
+        print("trained", flush=True)
+    except nnjax.validation.UserError as error:
+        print(error, flush=True)
+    os._exit(0)
+os.waitpid(child, 0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a system without fork")
+@pytest.mark.parametrize(("started", "said"), [("nnjax", "spawn"), ("jax", "spawn"), ("nothing", "trained")])
+def test_a_forked_process_gets_a_sentence_instead_of_waiting_for_ever(started, said):
+    done = subprocess.run([sys.executable, "-c", FORKED, started], capture_output=True, text=True)
+    assert (done.returncode, done.stderr, done.stdout.count("\n")) == (0, "", 1)
+    assert said in done.stdout
+
+
+@pytest.mark.parametrize("platforms", ["nonsense", "tpu"])
+def test_a_platform_that_is_not_there_is_one_sentence(platforms):
+    code = "import nnjax; nnjax.plan(nnjax.Config()).groups[0].arrange()"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "JAX_PLATFORMS": platforms},
+    )
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("nnjax.validation.UserError: jax finds no device to compute on, and JAX_PLATFORMS")
+    assert platforms in last
 
 
 def test_they_compute_what_jax_computes_elsewhere():

@@ -1,0 +1,105 @@
+"""The settings of a result as configurations that train again."""
+
+import functools
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
+
+import xarray as xr
+import yaml
+
+from nnjax import parts
+from nnjax.axes import Axis, expand, parse_axes
+from nnjax.config import Config, DataConfig, replace
+from nnjax.parts import Part
+from nnjax.results import stats
+from nnjax.validation import UserError
+
+
+def settings(results: xr.Dataset) -> list[Config]:
+    """The configurations of a result in the order of the sweep, the last axis fastest.
+
+    A part of the user's own that isn't to be found here, or has changed since, is a part that can't be called.
+
+    Raises:
+        UserError: where the result doesn't say how it came about.
+    """
+    config, axes = recorded(results)
+    return expand(config, axes)
+
+
+def setting(results: xr.Dataset, index: int) -> Config:
+    """The configuration of one setting, by its index in the order of the sweep."""
+    config, axes = recorded(results)
+    changes: dict[str, Any] = {}
+    for axis in reversed(axes):
+        index, place = divmod(index, len(axis.changes))
+        changes |= axis.changes[place]
+    return replace(config, changes)
+
+
+def best(results: xr.Dataset) -> Config:
+    """The configuration of the best setting (`nnjax.stats.rank`), which `nnjax.sweep` trains again."""
+    return setting(results, stats.rank(results)[0].place)
+
+
+def recorded(results: xr.Dataset) -> tuple[Config, tuple[Axis, ...]]:
+    """The configuration that a sweep varied, and its axes.
+
+    Raises:
+        UserError: where the result doesn't hold them.
+    """
+    try:
+        words = yaml.safe_load(str(results.attrs["config"]))
+        sources = json.loads(str(results.attrs.get("parts", "{}")))
+        data = words.pop("data", {})
+        axes = words.pop("axes", None)
+    except (KeyError, ValueError, AttributeError, yaml.YAMLError) as error:
+        raise UserError("these results don't hold the configuration that they come from") from error
+    own = functools.partial(_with_parts, sources)
+    config = Config() if "given in Python" in str(data.get("name")) else Config(data=DataConfig(**data))
+    config = replace(config, own(words))
+    if axes is None:
+        return config, ()
+    if isinstance(axes, list):
+        return config, parse_axes([own(change) for change in axes])
+    return config, parse_axes({name: [_along(sources, name, value) for value in axes[name]] for name in axes})
+
+
+def _along(sources: Mapping[str, Mapping[str, str]], name: str, value: Any) -> Any:
+    fields = name.split(",")
+    if len(fields) == 1:
+        return _with_parts(sources, {name: value})[name]
+    return list(_with_parts(sources, dict(zip(fields, value, strict=True))).values())
+
+
+def _with_parts(sources: Mapping[str, Mapping[str, str]], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values, with parts in the place of the names of parts."""
+    found = {}
+    for field, value in values.items():
+        of_field = sources.get(field, {})
+        if isinstance(value, list):
+            value = [_part(one, of_field[one]) if one in of_field else one for one in value] if of_field else value
+        elif isinstance(value, str) and value in of_field:
+            value = _part(value, of_field[value])
+        found[field] = value
+    return found
+
+
+def _part(name: str, source: str) -> Part:
+    try:
+        part = parts.resolve("activation", parts.load(name))
+    except UserError:
+        return Part(name, _lost(name, "isn't to be found here"), source)
+    assert isinstance(part, Part)
+    if part.source != source:
+        return Part(name, _lost(name, "has changed since these results were made"), source)
+    return Part(name, part.function, source)
+
+
+@functools.cache
+def _lost(name: str, why: str) -> Callable[..., NoReturn]:
+    def lost(*_: Any, **__: Any) -> NoReturn:
+        raise UserError(f"{name} {why}: nothing can be trained with it")
+
+    return lost

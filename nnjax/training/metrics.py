@@ -1,0 +1,191 @@
+"""What is recorded of a run: one table, from the step to the labelled results.
+
+A metric of examples is a function ``(logits, label)`` of one example; its mean over the examples is recorded in
+training (each example's when its batch was trained on), on the validation set after the epoch, and on the test
+set. It may give ``(value, weight)``, whose mean is Σ value · weight / Σ weight. A metric of steps is a function
+``(params, grads, updates)`` of parameter trees; it is measured at one step in 32 or more, and the mean recorded.
+
+By class (``dims=("class",)``), a metric of examples gives C values; by layer (``dims=("layer",)``), a metric of
+steps is called with the parameters of one layer after the other. One of a user's own is such a function, told
+apart by the names of its arguments, or a `Metric`.
+"""
+
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int
+
+from nnjax.nn import losses
+from nnjax.nn.layers import subtree
+from nnjax.parts import Part, takes, tried
+from nnjax.types import Params
+from nnjax.validation import UserError, choice
+
+Values: TypeAlias = dict[str, Float[Array, "..."]]
+"""Metrics by their name; by layer [L] or by class [C], else []."""
+
+OF_A_STEP = ("params", "grads", "updates")
+"""The arguments of a metric of steps."""
+
+DIMS = {"example": ("class",), "step": ("layer",)}
+"""What a metric may go by, where it is of examples or of steps."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Metric:
+    """A metric: words for it, what computes it, and what it goes by."""
+
+    words: str
+    function: Callable[..., Any] | None
+    """None: the loss that is trained."""
+    of: str = "example"
+    """What it is of: example or step."""
+    dims: tuple[str, ...] = ()
+    units: str = "1"
+
+    def __call__(self, *arguments: Any) -> Any:
+        """What the function gives."""
+        assert self.function is not None
+        return self.function(*arguments)
+
+
+class Variable(NamedTuple):
+    """What a metric is called in the results."""
+
+    words: str
+    dims: tuple[str, ...]
+    """Beside those of the runs: epoch, layer, class."""
+    units: str
+
+
+def class_accuracy(logits: Float[Array, " C"], label: Int[Array, ""]) -> tuple[Array, Array]:
+    """For each class, the share of its examples that are given to it (its recall)."""
+    of_class = (jnp.arange(logits.shape[0], dtype=label.dtype) == label).astype(logits.dtype)
+    return jnp.full_like(of_class, losses.accuracy(logits, label)), of_class
+
+
+def grad_norm(params: Params, grads: Params, updates: Params) -> Float[Array, ""]:
+    """‖∇L‖₂."""
+    return optax.tree.norm(grads)
+
+
+def update_ratio(params: Params, grads: Params, updates: Params) -> Float[Array, ""]:
+    """‖Δθ‖₂ / ‖θ‖₂; 0 where θ is."""
+    size, change = optax.tree.norm(params), optax.tree.norm(updates)
+    return jnp.where(size > 0, change / size, 0)
+
+
+def weight_norm(params: Params, grads: Params, updates: Params) -> Float[Array, ""]:
+    """‖θ‖₂."""
+    return optax.tree.norm(params)
+
+
+METRICS: dict[str, Metric] = {
+    "loss": Metric("loss", None),
+    "accuracy": Metric("accuracy", losses.accuracy),
+    "grad_norm": Metric("norm of the loss gradient", grad_norm, of="step"),
+    "update_ratio": Metric("norm of the update over norm of the parameters", update_ratio, of="step"),
+    "class_accuracy": Metric("accuracy on the examples of a class", class_accuracy, dims=("class",)),
+    "layer_grad_norm": Metric("norm of a layer's loss gradient", grad_norm, of="step", dims=("layer",)),
+    "layer_weight_norm": Metric("norm of a layer's parameters", weight_norm, of="step", dims=("layer",)),
+    "layer_update_ratio": Metric(
+        "norm of a layer's update over norm of its parameters", update_ratio, of="step", dims=("layer",)
+    ),
+}
+
+STANDARD = ("loss", "accuracy", "grad_norm", "update_ratio")
+"""What is always recorded."""
+
+Named: TypeAlias = tuple[tuple[str, Metric], ...]
+
+
+def metrics_of(parts: Sequence[str | Part], classes: int) -> Named:
+    """The standard metrics and others, by name.
+
+    Raises:
+        UserError: where a part of the user's own isn't what a metric must be.
+    """
+    named = {name: METRICS[name] for name in STANDARD}
+    for part in parts:
+        if isinstance(part, str):
+            named[part] = METRICS[part]
+        else:
+            name = part.name.rpartition(":")[2]
+            if not name.isidentifier():
+                raise UserError(f"the metric {part} needs a name that can be a variable's: write it as a function")
+            if name in named or name in METRICS:
+                raise UserError(
+                    f"the metric {part} is called {name}, as another metric is: give it a name of its own"
+                )
+            named[name] = _checked(part, classes)
+    return tuple(named.items())
+
+
+@functools.cache
+def _checked(part: Part, classes: int) -> Metric:
+    metric = part.function
+    if not isinstance(metric, Metric):
+        of = "step" if tuple(takes(metric)) == OF_A_STEP else "example"
+        words = (inspect.getdoc(metric) or part.name).partition("\n")[0].rstrip(".")
+        metric = Metric(words, metric, of)
+    choice(f"of in the metric {part}", metric.of, DIMS)
+    if metric.dims not in ((), DIMS[metric.of]):
+        raise UserError(f"dims of the metric {part} is {metric.dims}, and must be () or {DIMS[metric.of]}")
+    must = (
+        "a function (logits, label) of one example that gives a number, or a number and its weight"
+        if metric.of == "example"
+        else "a function (params, grads, updates) of parameter trees that gives a number"
+    )
+    shape = (classes,) if metric.dims == ("class",) else ()
+    if metric.of == "example":
+        logits, label = jax.ShapeDtypeStruct((classes,), jnp.float32), jax.ShapeDtypeStruct((), jnp.int32)
+        found = tried("metric", part, lambda: jax.eval_shape(metric, logits, label), must)
+    else:
+        layer = {
+            "kernel": jax.ShapeDtypeStruct((3, 2), jnp.float32),
+            "bias": jax.ShapeDtypeStruct((2,), jnp.float32),
+        }
+        tree = layer if metric.dims else {"Dense_0": layer}
+        found = tried("metric", part, lambda: jax.eval_shape(metric, tree, tree, tree), must)
+    values = found if isinstance(found, tuple) and metric.of == "example" else (found,)
+    if len(values) > 2 or any(getattr(value, "shape", None) != shape for value in values):
+        shapes = ", ".join(str(getattr(value, "shape", type(value).__name__)) for value in values)
+        raise UserError(f"the metric {part} doesn't fit: it gives shape {shapes}, not {shape}; it must be {must}")
+    return metric
+
+
+def measured(metrics: Named, layers: Sequence[str], params: Params, grads: Params, updates: Params) -> Values:
+    """The metrics of a step."""
+    found: Values = {}
+    for name, metric in metrics:
+        if metric.of != "step":
+            continue
+        if metric.dims:
+            trees = [[subtree(tree, layer) for tree in (params, grads, updates)] for layer in layers]
+            found[name] = jnp.stack([jnp.asarray(metric(*of_layer)) for of_layer in trees])
+        else:
+            found[name] = metric(params, grads, updates)
+    return found
+
+
+def variables(metrics: Named, loss_units: str = "1") -> Mapping[str, Variable]:
+    """What the metrics are called in the results, and what is said of them there."""
+    found: dict[str, Variable] = {}
+    by_run: dict[str, Variable] = {}
+    for name, metric in metrics:
+        units = loss_units if metric.function is None else metric.units
+        if metric.of == "step":
+            words = f"{metric.words}, mean over one step in 32 or more"
+            found[name] = Variable(words, ("epoch", *metric.dims), units)
+            continue
+        found[f"train_{name}"] = Variable(f"training {metric.words}, running", ("epoch", *metric.dims), units)
+        found[f"valid_{name}"] = Variable(f"validation {metric.words}", ("epoch", *metric.dims), units)
+        for suffix, when in (("", "at the best validation epoch"), ("_last", "after the last epoch")):
+            by_run[f"test_{name}{suffix}"] = Variable(f"test {metric.words} {when}", metric.dims, units)
+    return found | by_run
