@@ -8,16 +8,13 @@ import dataclasses
 import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from nnjax import parts
 from nnjax.parts import Part, PartLike
 from nnjax.validation import UserError, check_count, check_range, check_seed, check_types
 from nnjax.validation import choice as choice
 from nnjax.validation import nearest as nearest
-
-DataName = Literal["digits", "mnist", "fashion_mnist", "kmnist"]
-DataSource = Literal["auto", "idx", "csv", "tfds"]
 
 OWN_INIT = "normal(0.001)"
 """How the kernels of the models of nnjax start where nothing is said."""
@@ -30,11 +27,12 @@ SEED_FIELDS = ("init_seed", "data_seed")
 class DataConfig:
     """Which examples, and how they are split."""
 
-    name: DataName = "digits"
-    """The data set; digits comes with scikit-learn, the others are read from a folder."""
+    name: PartLike = "digits"
+    """The data set; digits comes with scikit-learn, the others are read from a folder, and a function of one's own
+    gives a nnjax.Dataset."""
     dir: str | None = None
     """The folder with the files of the data set."""
-    source: DataSource = "auto"
+    source: PartLike = "auto"
     """The kind of files to read; auto takes IDX, then CSV, then a prepared TensorFlow dataset."""
     valid_fraction: float = 0.2
     """The share of the training set, its last part, that validates."""
@@ -43,8 +41,8 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         for item in dataclasses.fields(self):
-            object.__setattr__(self, item.name, _plain(getattr(self, item.name)))
-        check_types(self, "data.")
+            object.__setattr__(self, item.name, canonical(f"data.{item.name}", getattr(self, item.name)))
+        check_types(self, "data.", leave=("name", "source"))
         check_range("data.valid_fraction", self.valid_fraction, above=0, below=1)
         check_seed("data.split_seed", self.split_seed)
 
@@ -277,7 +275,7 @@ def canonical(name: str, value: Any) -> Any:
     value = _plain(value)
     if name in ("hidden", "layer_rates") and isinstance(value, int | float):
         return (value,)
-    if name in parts.TABLES and not name.startswith("data."):
+    if name in parts.TABLES:
         return value if _is_module(value) else _resolved(name, value)
     return value
 

@@ -1,20 +1,22 @@
 """Data sets by name: one that comes with a library, or files of whichever kind a folder holds."""
 
 import contextlib
+import dataclasses
 import hashlib
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnjax.config import DataConfig, DataName, DataSource
+from nnjax.config import DataConfig
 from nnjax.data import cache, csv, digits, idx, tfds
 from nnjax.data.arrays import kind_of
 from nnjax.data.dataset import Dataset, split_train
+from nnjax.parts import Part, PartLike, takes
 from nnjax.types import Examples
-from nnjax.validation import UserError, nearest
+from nnjax.validation import UserError
 
 
 class Source(NamedTuple):
@@ -121,7 +123,7 @@ DATASETS = {
 
 
 def load_data(
-    name: str = "digits",
+    name: PartLike = "digits",
     dir: str | os.PathLike[str] | None = None,
     *,
     source: str = "auto",
@@ -131,7 +133,8 @@ def load_data(
     """A data set by name: the first part of its training set trains, the last ``valid_fraction`` validates.
 
     Args:
-        name: digits, which comes with scikit-learn and needs no folder, or mnist, fashion_mnist or kmnist.
+        name: digits, which comes with scikit-learn and needs no folder, or mnist, fashion_mnist or kmnist; or a
+            function of one's own, of the folder or of nothing, that gives a `Dataset`.
         dir: the folder with the files, or one that holds such folders by the names of the data sets; ~ is the home
             folder.
         source: idx, csv or tfds; auto takes the first of these whose files are all there.
@@ -146,27 +149,25 @@ def load_data(
         UserError: in one sentence, for an unknown name, a folder or file that is missing, damaged data, or files
             that are known to be another data set's.
     """
-    _check_name(name)
     if not isinstance(dir, str | os.PathLike | None):
         raise UserError(f"data.dir is {kind_of(dir)}, and must be a text or a path")
     folder = os.fspath(dir) if isinstance(dir, os.PathLike) else dir
     # The configuration refuses what can't be right, so that there is one source of the words and ranges.
-    config = DataConfig(cast(DataName, name), folder, cast(DataSource, source), valid_fraction, split_seed)
-    named = DATASETS[name]
-    train, test = named.read(name, folder, source)
+    config = DataConfig(name, folder, source, valid_fraction, split_seed)
+    if isinstance(config.name, Part):
+        return _own(config.name, config)
+    named = DATASETS[str(config.name)]
+    train, test = named.read(str(config.name), folder, str(config.source))
     parts = split_train(train, valid_fraction, split_seed)
-    return Dataset(name, *parts, test, named.classes, named.scale, config)
+    return Dataset(str(config.name), *parts, test, named.classes, named.scale, config)
 
 
-def _check_name(name: Any) -> None:
-    if isinstance(name, str) and name in DATASETS:
-        return
-    given = repr(name[:60]) if isinstance(name, str) else kind_of(name)
-    near = nearest(name, DATASETS) if isinstance(name, str) else ""
-    raise UserError(
-        f"data.name is {given}, and must be one of {', '.join(DATASETS)}"
-        f"{near or '; data of your own are given as a nnjax.Dataset'}"
-    )
+def _own(part: Part, config: DataConfig) -> Dataset:
+    """What a function of the user's own gives: it is called with the folder, if it takes an argument."""
+    data = part.function(config.dir) if takes(part.function) else part.function()
+    if not isinstance(data, Dataset):
+        raise UserError(f"data.name is {part}, which gives a {type(data).__name__}, and must give a nnjax.Dataset")
+    return dataclasses.replace(data, config=config)
 
 
 def _find(name: str, dir: str | None, source: str) -> tuple[str, list[Path]]:

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import math
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -19,6 +20,9 @@ from nnjax.nn.models import param_shapes
 from nnjax.parts import Part
 from nnjax.training.structure import Structure
 from nnjax.validation import UserError, check_count
+
+WIDTH = 100
+"""Columns of a terminal."""
 
 MOST_GROUPS = 20
 """Groups that a printed plan lists."""
@@ -116,6 +120,11 @@ class Plan:
         """R over all groups."""
         return sum(len(group.runs) for group in self.groups)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is odd about the data, in sentences."""
+        return tuple(dict.fromkeys(note for group in self.groups for note in group.data.notes))
+
     def __str__(self) -> str:
         of_seeds = [len(axis.changes) for axis in self.axes if set(axis.name.split(",")) <= set(SEED_FIELDS)]
         seeds = math.prod([*of_seeds, len(self.seeds or (0,))])
@@ -127,7 +136,7 @@ class Plan:
         lines += [f"  group {number}: {group}" for number, group in enumerate(self.groups[:MOST_GROUPS], 1)]
         if len(self.groups) > MOST_GROUPS:
             lines.append(f"  and {len(self.groups) - MOST_GROUPS} groups more")
-        return "\n".join(lines)
+        return "\n".join([*lines, *(textwrap.fill(f"Note: {note}", WIDTH) for note in self.notes)])
 
 
 def plan(
@@ -177,7 +186,8 @@ def _group(
     structures: dict[Any, Structure] = {}
     for number, config in enumerate(settings):
         if data is None and config.data not in loaded:
-            loaded[config.data] = load_data(**dataclasses.asdict(config.data))
+            loaded[config.data] = load_data(**vars(config.data))
+            _refuse_twins(loaded)
         dataset = data or loaded[config.data]
         if config.batch_size > len(dataset.train.y):
             raise UserError(
@@ -202,6 +212,17 @@ def _group(
         Group(structures[key], key[1], data or loaded[key[2]], tuple(of_key), runs_per_call)
         for key, of_key in runs.items()
     ]
+
+
+def _refuse_twins(loaded: dict[DataConfig, Dataset]) -> None:
+    """Refuse data sets of two names that hold the same examples, as of one folder with no name in it."""
+    *others, (last, new) = loaded.items()
+    for config, data in others:
+        if config.name != last.name and data.fingerprint == new.fingerprint:
+            raise UserError(
+                f"data.name {config.name!r} and {last.name!r} hold the same examples, read from {last.dir}: give "
+                "a folder that holds a folder of each name"
+            )
 
 
 def _kind(value: object) -> str:

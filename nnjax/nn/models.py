@@ -3,7 +3,7 @@
 Sizes are attributes and fix the program; numbers (the activation's slope, the dropout rate) are arguments of
 the call, so that a sweep over them doesn't compile again.
 
-A module of a user's own maps inputs ``[B, D]`` to outputs ``[B, C]``. If it has an attribute ``classes``, that's
+A module of a user's own maps inputs ``[B, D]`` to outputs ``[B, C]``. Its attribute ``classes``, if it has one, is
 C. If its call takes ``train``, ``deterministic``, ``slope`` or ``dropout``, these are given; in training it has the
 random stream "dropout". It may hold parameters and nothing else that changes, as batch statistics would.
 """

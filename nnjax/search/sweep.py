@@ -40,11 +40,11 @@ def sweep(
         seeds: how many seeds (0, 1, 2, …) or which, instead of ``config.seeds``. Where the settings fix both
             ``init_seed`` and ``data_seed``, seeds have no part.
         runs_per_call: runs that a device trains at a time. None takes as many as are fast: all on an accelerator;
-            on a core of a CPU one or, of small networks, as many as its cache holds. With 1, no bit of a run depends
-            on how many others there are, unless a large network has the threads of free cores; with more, the last
+            on a core of a CPU one or, of small networks, as many as its cache holds. With 1, no bit of a run
+            depends on how many others there are, unless a large network has the threads of free cores; with more, the last
             bits of a matrix product do.
-        keep_parameters: keep the best and the last parameters of each run; `nnjax.network` gives them back as a
-            network that predicts.
+        keep_parameters: keep the best and the last parameters of each run; `nnjax.network` makes a network of
+            them that predicts.
         on_epoch: is called with a `nnjax.EpochEnd` at each end of an epoch of the runs that share a program, before
             the next epoch begins; it may answer which of these runs stop there, by their indices.
         states: whether ``on_epoch`` is given the runs' states too, which are fetched for it.
