@@ -77,8 +77,8 @@ def nearest(word: object, known: Iterable[str]) -> str:
     if not isinstance(word, str) or not 0 < len(word) <= LONGEST:
         return ""
     asked = _parts(word)
-    # What is not asked with a dot before it is no axis: sweeps have a flag for each field, and one for its axis.
-    plain = [name for name in known if "." in word or not name.startswith("--axes.")]
+    # Sweeps have a flag for each field, and one for its axis, which is meant only where it is named.
+    plain = [name for name in known if "." in word or asked[:1] == ("axes",) or not name.startswith("--axes.")]
     places = {name: _parts(name) for name in plain}
     if not asked or OTHERS.fullmatch("".join(asked)):
         return ""
