@@ -25,7 +25,7 @@ def array_of(value: Any, what: str, shape: str) -> np.ndarray:
     if hasattr(value, "toarray") and hasattr(value, "nnz"):
         raise UserError(f"{what} are {kind_of(value)}, and must be an array {shape}: give its toarray()")
     try:
-        array = np.asarray(_unmasked(value))
+        array = np.asarray(_unmasked(value) if _holds_masked(value) else value)
     except Exception as error:  # whatever the owner of the type raises
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise UserError(f"{what} are {a_type(value)} that makes no array: {reason}") from error
@@ -71,6 +71,16 @@ def short(item: object) -> str:
     """A value as text, cut short enough for a message."""
     text = str(item)
     return text if len(text) <= 40 else f"{text[:37]}…"
+
+
+def _holds_masked(value: object) -> bool:
+    """Whether this is a masked array, or a list that holds one; a look at the types, as lists may be long."""
+    if not isinstance(value, list | tuple):
+        return isinstance(value, np.ma.MaskedArray)
+    kinds = set(map(type, value))
+    if any(issubclass(kind, np.ma.MaskedArray) for kind in kinds):
+        return True
+    return any(issubclass(kind, list | tuple) for kind in kinds) and any(map(_holds_masked, value))
 
 
 def _unmasked(value: Any) -> Any:

@@ -107,8 +107,11 @@ def _whole(array: np.ndarray, where: str) -> np.ndarray:
 
 
 def _finite(array: np.ndarray, where: str) -> np.ndarray:
-    with np.errstate(over="ignore", under="ignore"):
-        wrong = np.argwhere(~np.isfinite(array.astype(np.float32)))
+    # Most arrays are found right without a copy of them.
+    wrong = np.empty((0, 2), int)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        if not (float(array.min()) >= -LARGEST and float(array.max()) <= LARGEST):
+            wrong = np.argwhere(~np.isfinite(array.astype(np.float32)))
     if wrong.size:
         place = tuple(wrong[0])
         if np.isfinite(array[place]):
