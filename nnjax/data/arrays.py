@@ -1,6 +1,7 @@
 """Plain NumPy arrays from whatever people hold numbers in: lists, and arrays of jax, torch, pandas or xarray."""
 
 import math
+import numbers
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,16 @@ def kind_of(value: object) -> str:
 def is_missing(item: object) -> bool:
     """Whether an object stands where a value is missing; pandas' are told by the names of their types."""
     return item is None or type(item).__name__ in ("NAType", "NaTType")
+
+
+def is_real(item: object) -> bool:
+    """Whether an object is a real number; a duration of NumPy says so of itself, and is none."""
+    return isinstance(item, numbers.Real | np.bool) and not isinstance(item, np.timedelta64)
+
+
+def is_whole(item: object) -> bool:
+    """Whether an object is a whole number, or true or false."""
+    return isinstance(item, numbers.Integral | np.bool) and not isinstance(item, np.timedelta64)
 
 
 def is_number(text: str) -> bool:
