@@ -1,9 +1,12 @@
+import json
 import math
 import os
 import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nnjax.cli.yaml_files import read_file, read_yaml
 from nnjax.config import Config, replace
@@ -282,3 +285,31 @@ def test_every_configuration_file_loads_and_has_the_names_of_the_fields():
 
 def test_the_two_layer_file_says_the_defaults():
     assert replace(Config(), read_file(str(CONFIGS / "two_layer.yml"))) == Config()
+
+
+TEXT = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=9)
+PLAIN = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**30), 10**30)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXT
+)
+
+
+@given(st.recursive(PLAIN, lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner)))
+def test_json_is_read_as_what_it_says(value):
+    assert read_yaml(json.dumps(value), "text") == value
+
+
+@given(
+    st.lists(st.sampled_from([*"[]{}:,-?#'\"&*!|>%~ \n1e0", "&a ", "*a ", "<<: ", "!!int ", "- "]), max_size=25)
+)
+def test_any_text_is_a_value_or_gets_one_sentence(parts):
+    sentence = ""
+    try:
+        read_yaml("".join(parts), "text")
+    except UserError as error:
+        sentence = str(error)
+    assert "\n" not in sentence
+    assert len(sentence) < 300
