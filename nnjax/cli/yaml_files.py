@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from nnjax.config import Config, field_names, flatten, nearest
+from nnjax.config import Config, check_field, flatten
 from nnjax.validation import UserError
 
 MOST_BYTES = 10_000_000
@@ -33,10 +33,11 @@ def read_file(path: str) -> dict[str, Any]:
             f"{path} holds {short(values)}, and must hold names with values, such as learning_rate: 0.1"
         )
     flat = flatten(values)
-    known = [*field_names(), "axes"]
     for name, value in flat.items():
-        if name not in known:
-            raise UserError(f"{path}: {short(name)} is not a field of the configuration{nearest(name, known)}")
+        try:
+            check_field(name, ["axes"])
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from None
         check_list(name, value)
     return flat
 

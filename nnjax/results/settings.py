@@ -10,8 +10,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from nnjax.config import nearest
 from nnjax.results.runs import METRICS, accuracies, counted, seed_dims
+from nnjax.spelling import nearest
 from nnjax.validation import UserError
 
 
