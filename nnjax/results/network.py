@@ -214,7 +214,7 @@ def _run(results: xr.Dataset, labels: dict[str, Any]) -> dict[str, int]:
 
 def _label(name: str, value: Any, places: list[Any]) -> Any:
     """A value as it labels its axis."""
-    if isinstance(value, str) or value in places:
+    if isinstance(value, str):
         return value
     if callable(value):
         return name_of(value)

@@ -56,7 +56,7 @@ def test_it_predicts_what_was_recorded_and_what_numpy_computes(trained, data, ac
     )
     np.testing.assert_allclose(network.predict_proba(x).sum(axis=1), 1, rtol=1e-5)
     applied = network.module.apply(
-        {"params": network.params}, x / network.scale, slope=network.config.activation_slope
+        {"params": network.params}, x / network.scale, slope=float(network.config.activation_slope)
     )
     np.testing.assert_allclose(applied, network.logits(x), atol=1e-5)
 
@@ -179,5 +179,5 @@ def test_one_setting_in_two_spellings_is_refused(data):
         {"init": ["normal(0.1)", " normal( 0.10 ) "]},
         [{"learning_rate": 0.5}, {"hidden": (9,)}],
     ):
-        with pytest.raises(UserError, match="twice|one setting in two spellings"):
+        with pytest.raises(UserError, match=r"twice|one setting in two spellings"):
             nnjax.plan(BASE, data, axes)
