@@ -6,16 +6,16 @@ help, and most of the mistakes, come before that.
 
 import argparse
 import contextlib
-import errno
 import os
 import sys
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nnjax.axes import Axes, parse_axes
+from nnjax.cli.endings import sentences
 from nnjax.cli.options import Options, read_options
 from nnjax.config import SEED_FIELDS, Config, nearest
 from nnjax.validation import UserError
@@ -42,14 +42,11 @@ options:
   --version  show the version
 """
 
-NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
-"""What the system answers where nothing can be written."""
-
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code: 0, 1 for a wrong formula, 2 for a user's mistake, 130 for Ctrl-C."""
+    """Run a command and return its exit code: 0, 1 for a wrong formula, else one of `nnjax.cli.endings`."""
     try:
-        with _sentences():
+        with sentences():
             _command(sys.argv[1:] if argv is None else argv)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0
@@ -76,7 +73,7 @@ def parse(
         argv: the flags; None takes those that the script was started with.
     """
     defaults = Options(config, axes, None if output is None else Path(output))
-    with _sentences():
+    with sentences():
         return read_options(
             sys.argv[1:] if argv is None else argv,
             defaults,
@@ -94,7 +91,7 @@ def run(options: Options, *, title: str, question: str) -> "xr.Dataset":
         options: from `parse`.
         title, question: of the report.
     """
-    with _sentences():
+    with sentences():
         with _folder(options) as folder:
             from nnjax.data import cache
             from nnjax.engine.compilation import keep_programs
@@ -242,54 +239,3 @@ def _folder(options: Options) -> "AbstractContextManager[Folder | None]":
     from nnjax.reporting.folder import Folder
 
     return Folder(path, overwrite=options.overwrite)
-
-
-@contextlib.contextmanager
-def _sentences() -> Iterator[None]:
-    """Say what the user can mend in one sentence, and end the program; an error of ours keeps its traceback."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # a terminal without ± or η
-    try:
-        try:
-            yield
-        finally:
-            sys.stdout.flush()
-    except BrokenPipeError:  # whoever read the output has gone: `nnjax … | head`
-        _drop_output()
-        raise SystemExit(128 + 13) from None
-    except KeyboardInterrupt as error:
-        _end(130, "stopped by Ctrl-C", error)
-    except Exception as error:
-        sentence = _sentence(error)
-        if sentence is None:
-            raise
-        _end(2, sentence, error)
-
-
-def _sentence(error: Exception) -> str | None:
-    """What to tell the user of an error that isn't ours."""
-    if isinstance(error, UserError):
-        return str(error)
-    if isinstance(error, OSError) and error.errno in NO_ROOM:
-        return f"{error.filename or 'the output'} can't be written: {error.strerror}"
-    if isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and "out of memory" in str(error).lower()
-    ):
-        return f"out of memory: give it fewer runs at a time, or smaller ones{f' ({error})' if str(error) else ''}"
-    return None
-
-
-def _drop_output() -> None:
-    """Give up what can't be written: Python tries again when it ends, and complains."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _end(code: int, sentence: str, error: BaseException) -> None:
-    notes = [] if isinstance(error, UserError) else getattr(error, "__notes__", [])  # where the results are left
-    print(f"nnjax: {' '.join('. '.join([sentence, *notes]).split())}", file=sys.stderr)
-    _drop_output()
-    raise SystemExit(code)
