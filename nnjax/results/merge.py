@@ -12,6 +12,7 @@ import yaml
 from nnjax.axes import Axis, describe_axes
 from nnjax.results.labels import labels_of
 from nnjax.results.parts import JointAxis, Part, check_alike, join_axis, read
+from nnjax.results.provenance import yaml_text
 from nnjax.validation import UserError
 
 NAMED = 3
@@ -22,8 +23,8 @@ def merge(parts: Iterable[xr.Dataset | str | os.PathLike[str]]) -> xr.Dataset:
     """Join parts of a sweep: results, or files of them, with the same axes and other values or seeds on them.
 
     Curves of fewer epochs and parameters of smaller networks are filled up with NaN, as in a sweep. The
-    configuration of the result is that of the joint sweep; where parts were trained apart, ``attrs["parts"]`` has
-    the provenance of each, as JSON.
+    configuration of the result is that of the joint sweep; where parts were trained apart,
+    ``attrs["merged_from"]`` has the provenance of each, as JSON.
 
     Args:
         parts: in the order in which new values of an axis are to stand.
@@ -37,6 +38,7 @@ def merge(parts: Iterable[xr.Dataset | str | os.PathLike[str]]) -> xr.Dataset:
     found = [read(number, part) for number, part in enumerate(parts, 1)]
     if not found:
         raise UserError("there are no results to merge: give at least one")
+    found = _of_one_shape(found)
     for part in found[1:]:
         check_alike(found[0], part)
     axes = [join_axis(found, dim) for dim in found[0].dims]
@@ -44,7 +46,40 @@ def merge(parts: Iterable[xr.Dataset | str | os.PathLike[str]]) -> xr.Dataset:
     for number, part in enumerate(found):
         variables.place(number, part)
     variables.check_whole()
-    return xr.Dataset(variables.labelled(), _coordinates(found, axes), _attributes(found, axes))
+    whole = xr.Dataset(variables.labelled(), _coordinates(found, axes), _attributes(found, axes))
+    return _numbered(whole)
+
+
+def _of_one_shape(parts: Sequence[Part]) -> list[Part]:
+    """The parts with the layers and classes of all, and the program of each run in its place."""
+    labels: dict[str, list[Any]] = {}
+    for part in parts:
+        for dim in ("layer", "class"):
+            if dim in part.results.coords:
+                have = labels.setdefault(dim, [])
+                have += [label for label in part.results[dim].values.tolist() if label not in have]
+    found = []
+    for part in parts:
+        results = part.results.reindex({dim: labels[dim] for dim in labels if dim in part.results.coords})
+        if "programs" in results:
+            texts = np.array([*results["programs"].values, ""], object)  # −1 is the last
+            results = results.drop_vars("programs").assign(
+                program=(results["program"].dims, texts[results["program"]])
+            )
+        found.append(part._replace(results=results))
+    return found
+
+
+def _numbered(results: xr.Dataset) -> xr.Dataset:
+    """Programs once each, and their numbers in the places of the runs."""
+    if "program" not in results:
+        return results
+    texts = [text for text in dict.fromkeys(results["program"].values.ravel().tolist()) if text]
+    numbers = {text: number for number, text in enumerate(texts)}
+    which = np.vectorize(lambda text: numbers.get(text, -1), otypes=[np.int32])(results["program"].values)
+    return results.assign(
+        program=(results["program"].dims, which), programs=("program_number", np.array(texts, object))
+    )
 
 
 class _Variables:
@@ -174,14 +209,22 @@ def _attributes(parts: Sequence[Part], axes: Sequence[JointAxis]) -> dict[str, A
         attrs["wall_time"] = round(sum(float(each["wall_time"]) for each in distinct), 3)
     if all("created" in each for each in distinct):
         attrs["created"] = max(str(each["created"]) for each in distinct)
-    attrs["parts"] = json.dumps([piece for each in distinct for piece in _pieces(each)])
+    attrs["merged_from"] = json.dumps([piece for each in distinct for piece in _pieces(each)])
+    own: dict[str, dict[str, str]] = {}
+    for each in distinct:
+        for field, sources in json.loads(str(each.get("parts", "{}"))).items():
+            own.setdefault(field, {}).update(sources)
+    attrs["parts"] = json.dumps(own)
+    if all("datasets" in each for each in distinct):
+        described = [data for each in distinct for data in json.loads(str(each["datasets"]))]
+        attrs["datasets"] = json.dumps([data for i, data in enumerate(described) if data not in described[:i]])
     return attrs
 
 
 def _pieces(attrs: Mapping[str, Any]) -> list[Any]:
     """The provenance of a part, or of the parts that it was merged from."""
-    if "parts" in attrs:
-        return list(json.loads(attrs["parts"]))
+    if "merged_from" in attrs:
+        return list(json.loads(attrs["merged_from"]))
     return [{name: value.tolist() if hasattr(value, "tolist") else value for name, value in attrs.items()}]
 
 
@@ -198,7 +241,7 @@ def _configuration(config: str, axes: Sequence[JointAxis]) -> str:
     known = [Axis(axis.dim, tuple(axis.changes)) for axis in axes if axis.dim != "seed" and axis.changes]
     if known or given:
         words["axes"] = describe_axes(known) if known else given
-    return yaml.safe_dump(words, sort_keys=False, allow_unicode=True)
+    return yaml_text(words)
 
 
 def _common_attrs(arrays: Sequence[xr.DataArray]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Parts of a sweep that are to be merged: what each is, where it may differ from the others, and its places."""
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,9 +10,10 @@ import numpy as np
 import xarray as xr
 import yaml
 
-from nnjax.axes import Axis, parse_axes
+from nnjax.axes import Axis
 from nnjax.config import flatten
 from nnjax.results import files
+from nnjax.results.configs import recorded_axes
 from nnjax.results.labels import PARAMS, labels_of
 from nnjax.validation import UserError
 
@@ -86,7 +88,8 @@ def read(number: int, given: Any) -> Part:
     except yaml.YAMLError:
         raise UserError(f"{name} has a configuration that is no YAML") from None
     words = words if isinstance(words, dict) else {}
-    axes = {axis.name: axis for axis in parse_axes(words.pop("axes", None))}
+    sources = json.loads(str(given.attrs.get("parts", "{}")))
+    axes = {axis.name: axis for axis in recorded_axes(words.pop("axes", None), sources)}
     seeds = words.pop("seeds", None) or []
     seeds = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
     return Part(name, given, flatten(words), axes, seeds)
