@@ -12,7 +12,7 @@ from nnjax import parts
 from nnjax.axes import Axis, expand, parse_axes
 from nnjax.config import Config, DataConfig, replace
 from nnjax.parts import Part
-from nnjax.results import stats
+from nnjax.results.settings import rank
 from nnjax.validation import UserError
 
 
@@ -40,7 +40,7 @@ def setting(results: xr.Dataset, index: int) -> Config:
 
 def best(results: xr.Dataset) -> Config:
     """The configuration of the best setting (`nnjax.stats.rank`), which `nnjax.sweep` trains again."""
-    return setting(results, stats.rank(results)[0].place)
+    return setting(results, rank(results)[0].place)
 
 
 def recorded(results: xr.Dataset) -> tuple[Config, tuple[Axis, ...]]:
