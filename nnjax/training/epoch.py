@@ -11,7 +11,7 @@ from nnjax.training.evaluation import evaluate
 from nnjax.training.hyperparameters import Hyperparameters
 from nnjax.training.metrics import Values
 from nnjax.training.start import RunState
-from nnjax.training.step import StepMetrics, Sum, Sums, TrainState, means, train_step
+from nnjax.training.step import StepMetrics, Sums, TrainState, means, train_step
 from nnjax.training.structure import Structure
 from nnjax.types import Key
 
@@ -44,7 +44,7 @@ def train_epoch(
 
     def add(t: Int[Array, ""], carry: Carry) -> tuple[Carry, Values]:
         state, metrics = step(t, carry[0])
-        so_far = jax.tree.map(jnp.add, carry[1:], (_of_means(metrics), metrics.examples))
+        so_far = jax.tree.map(jnp.add, carry[1:], (metrics.sums, metrics.examples))
         return (state, *so_far), metrics.measured
 
     def stretch(carry: Carry, first: Int[Array, ""]) -> tuple[Carry, Values]:
@@ -58,13 +58,6 @@ def train_epoch(
     nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), (shapes.sums, shapes.examples))
     (state, sums, examples), measured = jax.lax.scan(stretch, (state, *nothing), firsts)
     return state, means(sums, examples) | {name: jnp.mean(values, axis=0) for name, values in measured.items()}
-
-
-def _of_means(metrics: StepMetrics) -> Sums:
-    return {
-        name: Sum(metrics.means[name] * metrics.examples) if total.weight is None else total
-        for name, total in metrics.sums.items()
-    }
 
 
 def norm_spacing(steps: int) -> int:
