@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+import events
 import growth
 import machine
 import peers
@@ -75,7 +76,7 @@ WORKLOADS = {
     "one": Workload("mnist", (128,), 64, 1, ("nnjax", "nnjax-valid", "scan")),
     "gpu": Workload("mnist", (128,), 64, 1024, ("nnjax", "nnjax-valid", "vmap", "torch-vmap")),
 }
-PARTS = (*(name for name in WORKLOADS if name != "gpu"), "growth", "start")
+PARTS = (*(name for name in WORKLOADS if name != "gpu"), "growth", "start", "events")
 QUICK = ("mnist-32", "digits-512", "growth")
 
 
@@ -104,6 +105,8 @@ def main() -> int:
     for part in parts:
         if part == "growth":
             found[part] = growth.growth(mnist, options.quick, options.figure)
+        elif part == "events":
+            found[part] = events.events(mnist, rounds)
         elif part == "start":
             found[part] = growth.start_up(1 if options.quick else 3)
         else:
