@@ -42,9 +42,8 @@ def events(mnist: Dataset, rounds: int) -> dict[str, Any]:
         )
         for way in WAYS:
             ratios = [one / alone for one, alone in zip(seconds[way], seconds["alone"], strict=True)]
-            print(
-                f"  {way:12} takes {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) as long"
-            )
+            spread = f"({min(ratios):.2f} to {max(ratios):.2f})"
+            print(f"  {way:12} takes {statistics.median(ratios):.2f} {spread} times as long")
         found[name] = seconds
     return found
 
