@@ -102,7 +102,7 @@ def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
 
 
 def schedule_factor(config: Config, step: int, steps_per_epoch: int) -> float:
-    """What the learning rate is multiplied by at a step t = 0, 1, …, in words of `nnjax.training.optim`."""
+    """What the learning rate is multiplied by at a step t = 0, 1, …, in words of `nnjax.training.schedules`."""
     warmup = config.warmup_epochs * steps_per_epoch
     if step < warmup:
         return (step + 1) / (warmup + 1)

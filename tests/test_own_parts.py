@@ -10,7 +10,6 @@ import pytest
 
 import nnjax
 from nnjax import cli, parts
-from nnjax.results import configs
 from nnjax.validation import UserError
 
 SOURCE = '''

@@ -3,7 +3,8 @@
 import pytest
 
 from nnjax.config import field_names
-from nnjax.validation import ALIASES, nearest
+from nnjax.spelling import nearest
+from nnjax.validation import ALIASES
 
 FLAGS = [f"--{name}" for name in (*field_names(), "config", "axes", "output", "overwrite", "dry-run", "help")]
 AXES = [*FLAGS, *(f"--axes.{name}" for name in field_names())]

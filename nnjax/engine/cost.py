@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from nnjax.nn.models import Network, call, param_shapes
-from nnjax.training.hyperparameters import Hyperparameters
+from nnjax.training.hyper import Hyperparameters
 from nnjax.training.step import optimizer_at
 from nnjax.training.structure import Structure
 from nnjax.types import Params

@@ -185,8 +185,8 @@ def _indices(runs: Iterable[int] | np.ndarray | None, count: int) -> np.ndarray:
         return np.zeros(0, int)
     try:
         named = np.asarray(runs if isinstance(runs, np.ndarray) else list(runs))
-    except TypeError:
-        named = np.asarray(runs)
+    except (TypeError, ValueError):  # no list, or one of lists
+        named = np.array(None)
     if named.dtype == bool and named.shape == (count,):
         return np.flatnonzero(named)
     if named.size == 0:

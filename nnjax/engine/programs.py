@@ -14,7 +14,7 @@ from nnjax.engine.compilation import LONG_VECTORS, Program
 from nnjax.nn.initializers import Initializer
 from nnjax.training import evaluation
 from nnjax.training.epoch import run_epoch
-from nnjax.training.hyperparameters import Hyperparameters
+from nnjax.training.hyper import Hyperparameters
 from nnjax.training.metrics import Values
 from nnjax.training.start import RunState, draw, init_state, run_keys
 from nnjax.training.structure import Structure

@@ -58,7 +58,7 @@ class _Shape(NamedTuple):
 
     def variable(self, array: np.ndarray, dims: Sequence[str] = ()) -> tuple[list[str], np.ndarray]:
         """The array [runs, …] as a variable with the dimensions of the sweep."""
-        return [*self.dims, *dims], array.reshape(*self.sizes, *array.shape[1:])
+        return [*self.dims, *dims], array.reshape((*self.sizes, *array.shape[1:]))
 
 
 def label(

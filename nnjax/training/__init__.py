@@ -7,7 +7,7 @@ compiled program is a `Structure`, closed over; what may differ between runs of 
 
 from nnjax.training.epoch import run_epoch, train_epoch
 from nnjax.training.evaluation import evaluate
-from nnjax.training.hyperparameters import Hyperparameters
+from nnjax.training.hyper import Hyperparameters
 from nnjax.training.start import Run, begin
 from nnjax.training.step import train_step
 from nnjax.training.structure import Structure, hyperparameters

@@ -8,7 +8,7 @@ from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from nnjax.data.batches import Splits, take_batch
 from nnjax.training.evaluation import evaluate
-from nnjax.training.hyperparameters import Hyperparameters
+from nnjax.training.hyper import Hyperparameters
 from nnjax.training.metrics import Values
 from nnjax.training.start import RunState
 from nnjax.training.step import StepMetrics, Sums, TrainState, means, train_step

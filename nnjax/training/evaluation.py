@@ -7,7 +7,7 @@ from jaxtyping import Array, Float, Int
 from nnjax.data.batches import Batch, divided
 from nnjax.data.order import num_batches
 from nnjax.nn.models import call
-from nnjax.training.hyperparameters import Hyperparameters
+from nnjax.training.hyper import Hyperparameters
 from nnjax.training.metrics import Values
 from nnjax.training.start import RunState
 from nnjax.training.step import Sums, means, score

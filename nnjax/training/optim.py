@@ -26,7 +26,7 @@ from jaxtyping import Array, Float
 
 from nnjax.nn.layers import kernels, layer_of
 from nnjax.parts import Part, tried
-from nnjax.training.hyperparameters import Hyperparameters
+from nnjax.training.hyper import Hyperparameters
 from nnjax.types import Params
 from nnjax.validation import UserError
 

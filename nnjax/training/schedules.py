@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from nnjax.parts import Part, tried
-from nnjax.training.hyperparameters import Hyperparameters
+from nnjax.training.hyper import Hyperparameters
 from nnjax.validation import UserError
 
 

@@ -12,7 +12,7 @@ from nnjax.data.dataset import Dataset
 from nnjax.data.order import epoch_order
 from nnjax.nn.initializers import Initializer, initialize, initializer_of
 from nnjax.nn.models import layer_outputs, own_start, param_shapes
-from nnjax.training.hyperparameters import Hyperparameters
+from nnjax.training.hyper import Hyperparameters
 from nnjax.training.step import TrainState, optimizer_at
 from nnjax.training.structure import Structure, hyperparameters
 from nnjax.types import Key, Params, Seed

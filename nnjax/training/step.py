@@ -1,6 +1,6 @@
 """One step down the gradient, and what a batch scores."""
 
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Int
 
 from nnjax.data.batches import Batch
 from nnjax.nn.models import call
-from nnjax.training.hyperparameters import Hyperparameters
+from nnjax.training.hyper import Hyperparameters
 from nnjax.training.metrics import Values, measured
 from nnjax.training.optim import transformation
 from nnjax.training.schedules import schedule_factor
@@ -114,13 +114,14 @@ def score(structure: Structure, logits: Float[Array, "B C"], batch: Batch) -> Su
 def means(sums: Sums, examples: Float[Array, "..."] | int) -> Values:
     """The means of metrics; NaN where there was nothing to take one of, as of a class without examples."""
     return {
-        name: total.value / (examples if total.weight is None else total.weight) for name, total in sums.items()
+        name: total.value / (_like(examples, total.value) if total.weight is None else total.weight)
+        for name, total in sums.items()
     }
 
 
-def _like(of_examples: Array, values: Array) -> Array:
-    """A number for each example, in the shape of its values."""
-    return of_examples.reshape(-1, *[1] * (values.ndim - 1))
+def _like(number: Any, values: Array) -> Array:
+    """A number for each of some, in the shape of its values."""
+    return jnp.reshape(number, (*jnp.shape(number), *[1] * (values.ndim - jnp.ndim(number))))
 
 
 def optimizer_at(

@@ -11,7 +11,7 @@ from nnjax.data.order import num_batches
 from nnjax.nn.losses import Loss, loss_of
 from nnjax.nn.models import Network, is_random, layers, network_of
 from nnjax.parts import settled
-from nnjax.training.hyperparameters import Hyperparameters
+from nnjax.training.hyper import Hyperparameters
 from nnjax.training.metrics import Metric, metrics_of
 from nnjax.training.optim import Optimizer, optimizer_of
 from nnjax.training.schedules import Schedule, schedule_of

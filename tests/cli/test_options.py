@@ -3,6 +3,7 @@ import re
 
 import pytest
 
+from nnjax.axes import parse_axes
 from nnjax.cli.options import Options, read_options
 from nnjax.config import Config, DataConfig, field_names
 
@@ -103,19 +104,20 @@ def test_a_file_wins_over_defaults_and_a_later_file_over_an_earlier(file):
     ],
 )
 def test_axes(argv, axes):
-    assert read(*argv).axes == axes
+    assert read(*argv).axes == parse_axes(axes)
 
 
 def test_axes_of_a_file_replace_the_defaults_and_flags_add_to_them(file):
-    defaults = Options(Config(), {"learning_rate": [1, 0.1]})
+    defaults = Options(Config(), parse_axes({"learning_rate": [1, 0.1]}))
     path = file("epochs: 3\naxes:\n  momentum: [0, 9e-1]")
-    assert read("--config", path, defaults=defaults) == Options(Config(epochs=3), {"momentum": [0, 0.9]})
-    assert read("--axes.hidden", "[4, 5]", defaults=defaults).axes == {"learning_rate": [1, 0.1], "hidden": [4, 5]}
-    assert read("--axes.learning_rate", "[2]", "--config", path, defaults=defaults).axes == {
-        "momentum": [0, 0.9],
-        "learning_rate": [2],
-    }
-    assert read("--axes", "{}", defaults=defaults).axes == {}
+    assert read("--config", path, defaults=defaults) == Options(
+        Config(epochs=3), parse_axes({"momentum": [0, 0.9]})
+    )
+    added = read("--axes.hidden", "[4, 5]", defaults=defaults)
+    assert added.axes == parse_axes({"learning_rate": [1, 0.1], "hidden": [4, 5]})
+    joined = read("--axes.learning_rate", "[2]", "--config", path, defaults=defaults)
+    assert joined.axes == parse_axes({"momentum": [0, 0.9], "learning_rate": [2]})
+    assert read("--axes", "{}", defaults=defaults).axes == ()
 
 
 # The first word of each is the command.
@@ -153,11 +155,12 @@ MISTAKES = {
     "choice": (
         ["train", "--activation", "rely"],
         "activation is 'rely', and must be one of identity, sigmoid, scaled_sigmoid, tanh, relu, leaky_relu, "
-        "gelu; did you mean 'relu'?",
+        "gelu, or module:function or file.py:function; did you mean 'relu'?",
     ),
     "word": (
         ["train", "--schedule", "off"],
-        "schedule is 'off', and must be one of constant, linear, cosine, exponential, step",
+        "schedule is 'off', and must be one of constant, linear, cosine, exponential, step, "
+        "or module:function or file.py:function",
     ),
     "range": (["train", "--seeds", "0"], "seeds is 0, and must be at least 1 and at most 1000000"),
     "axes of train": (

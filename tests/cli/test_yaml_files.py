@@ -284,7 +284,9 @@ def test_every_configuration_file_loads_and_has_the_names_of_the_fields():
 
 
 def test_the_two_layer_file_says_the_defaults():
-    assert replace(Config(), read_file(str(CONFIGS / "two_layer.yml"))) == Config()
+    config = replace(Config(), read_file(str(CONFIGS / "two_layer.yml")))
+    assert config.initialization == Config().initialization
+    assert replace(config, {"init": None}) == Config()
 
 
 TEXT = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=9)

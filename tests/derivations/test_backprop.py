@@ -190,8 +190,8 @@ def test_where_one_linear_layer_is_stationary_two_are():
 def losses_of_100_steps(data, config):
     """The losses by hand and by the engine from one start on the same batches, and both first layers after."""
     classes, decay, rate = data.classes, config.weight_decay, config.learning_rate
-    structure = Structure.of(config, classes)
-    hyper = jax.tree.map(jnp.asarray, hyperparameters(config, len(data.train.y), dtype=np.float64))
+    structure = Structure.of(config, classes, data.inputs)
+    hyper = jax.tree.map(jnp.asarray, hyperparameters(config, structure, len(data.train.y), dtype=np.float64))
     layers = [Layer(w * d**-0.5, b * 0.1) for d, (w, b) in drawn_layers((data.inputs, *config.hidden, classes))]
     params = {f"Dense_{i}": {"kernel": layer.w, "bias": layer.b} for i, layer in enumerate(layers)}
     state = init_state(structure, params, hyper).train
@@ -220,9 +220,9 @@ def losses_of_100_steps(data, config):
         x, labels = jnp.asarray(data.train.x[rows] / np.float64(data.scale)), jnp.asarray(data.train.y[rows])
         state, metrics = engine_step(state, Batch(x, labels, jnp.ones(len(rows))))
         layers, loss = hand_step(layers, x, labels)
-        assert loss.dtype == metrics.loss.dtype == np.float64
+        assert loss.dtype == metrics.means["loss"].dtype == np.float64
         by_hand.append(float(loss))
-        by_engine.append(float(metrics.loss))
+        by_engine.append(float(metrics.means["loss"]))
     return by_hand, by_engine, layers[0].w, state.params["Dense_0"]["kernel"]
 
 

@@ -36,9 +36,9 @@ def test_every_run_stands_in_a_row_of_its_own_data_seed(data_seeds, cost, runs_p
 def test_chunks_divide_evenly_among_the_devices(data_seeds, cost, runs_per_call):
     grid = layout.arrange(data_seeds, cost, runs_per_call)
     chunks, rows, runs = grid.runs.shape
-    assert len(set(grid.devices)) == min(2, len(data_seeds))
+    assert len(set(grid.devices())) == grid.number == min(2, len(data_seeds))
     of_each = collections.Counter(grid.device(chunk) for chunk in range(chunks))
-    assert max(of_each.values()) == -(-chunks // len(grid.devices))
+    assert max(of_each.values()) == -(-chunks // len(grid.devices()))
     if runs_per_call is not None:
         assert rows * runs <= runs_per_call
 
@@ -46,7 +46,7 @@ def test_chunks_divide_evenly_among_the_devices(data_seeds, cost, runs_per_call)
 @given(seeds)
 def test_no_device_trains_more_large_runs_than_with_a_run_a_row(data_seeds):
     grid = layout.arrange(data_seeds, LARGE)
-    assert -(-grid.runs.size // len(grid.devices)) <= -(-len(data_seeds) // len(grid.devices))
+    assert -(-grid.runs.size // grid.number) <= -(-len(data_seeds) // grid.number)
     assert grid.runs.shape[1:] == (1, 1)
 
 
@@ -113,16 +113,18 @@ def test_a_large_step_has_the_threads_that_are_free(runs, cost, threads, monkeyp
 
     def take(number, threads):
         asked.append((number, threads))
-        return jax.local_devices()[:number]
+        return tuple(jax.local_devices()[:number])
 
     monkeypatch.setattr(layout.devices, "take", take)
-    layout.arrange(range(runs), cost)
+    grid = layout.arrange(range(runs), cost)
+    assert asked == [], "a plan makes no devices"
+    grid.devices()
     assert asked == [(min(2, runs), threads)]
 
 
 def test_programs_of_a_few_structures_stay_loaded():
     """All of them would take more memory maps than a process may have, as sweeps over forty widths found out."""
-    structures = [Structure.of(Config(hidden=(width,)), 10) for width in range(1, programs.KEPT + 2)]
+    structures = [Structure.of(Config(hidden=(width,)), 10, 64) for width in range(1, programs.KEPT + 2)]
     first = weakref.ref(programs.epoch_program(structures[0], 64))
     for structure in structures[1:-1]:
         programs.epoch_program(structure, 64)

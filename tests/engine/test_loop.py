@@ -14,25 +14,26 @@ from nnjax.data.batches import Splits
 from nnjax.data.order import epoch_order, num_batches
 from nnjax.engine import plan as plans
 from nnjax.engine.loop import Training
-from nnjax.nn.initializers import initialize
+from nnjax.nn.initializers import INITIALIZERS, initialize
 from nnjax.nn.models import param_shapes
-from nnjax.training.epoch import EpochMetrics, norm_spacing, run_epoch
+from nnjax.training.epoch import norm_spacing, run_epoch
 from nnjax.training.start import init_state, run_keys
 from nnjax.training.structure import Structure, hyperparameters
 from nnjax.types import Examples
+from nnjax.validation import UserError
 
 SMALL = Config(hidden=(8,), init="he_normal", learning_rate=0.5, epochs=2)
 
 
 def train_alone(config, data, seed):
     """One run by the functions of train.py and nothing of a sweep."""
-    kind, numbers = nnjax.config.parse_init(config.init)
-    structure = Structure.of(config, data.classes)
-    hyper = hyperparameters(config, len(data.train.y))
+    kind, numbers = config.initialization
+    structure = Structure.of(config, data.classes, data.inputs)
+    hyper = hyperparameters(config, structure, len(data.train.y))
     splits = jax.device_put(Splits(data.train, data.valid, np.float32(data.scale)))
     keys = run_keys(seed, seed)
     shapes = param_shapes(structure.network, data.inputs)
-    params = initialize(keys.init, kind, jnp.array(numbers, jnp.float32), shapes)
+    params = initialize(keys.init, INITIALIZERS[kind], jnp.array(numbers, jnp.float32), shapes)
     state = init_state(structure, params, hyper)
 
     @jax.jit
@@ -45,6 +46,9 @@ def train_alone(config, data, seed):
         state, measured = epoch(state, hyper, number)
         metrics.append(measured)
     return state, metrics
+
+
+OF_AN_EPOCH = ("train_loss", "train_accuracy", "valid_loss", "valid_accuracy", "grad_norm", "update_ratio")
 
 
 def relative(a, b):
@@ -71,8 +75,9 @@ def test_a_run_of_a_sweep_equals_the_run_alone(config, digits):
     run = {"weight_decay": 1e-3, "seed": 2}
     assert relative(nnjax.parameters(together, "last", **run), state.train.params) < 1e-5
     assert relative(nnjax.parameters(together, "best", **run), state.best_params) < 1e-5
-    for name in EpochMetrics._fields:
-        alone = [getattr(measured, name) for measured in metrics]
+    assert sorted(metrics[0]) == sorted(OF_AN_EPOCH)
+    for name in OF_AN_EPOCH:
+        alone = [measured[name] for measured in metrics]
         np.testing.assert_allclose(together[name].sel(run), alone, rtol=1e-4)
 
 
@@ -115,7 +120,8 @@ def test_numbers_of_full_size_are_what_numpy_finds_in_float64(changes, axes, see
         means = network.train_epoch(x[:examples] / 255, y[:examples], batches, norm_every=norm_spacing(steps))
         expected = (*dataclasses.astuple(means)[:2], *network.evaluate(x[examples:] / 255, valid.y))
         expected += (means.grad_norm, means.update_ratio)
-        np.testing.assert_allclose([value[last] for value in found], expected, rtol=1e-5)
+        assert sorted(found.metrics) == sorted(OF_AN_EPOCH)
+        np.testing.assert_allclose([found.metrics[name][last] for name in OF_AN_EPOCH], expected, rtol=1e-5)
     trained = jax.tree.map(lambda leaf: leaf[last], training.params)
     assert reference.tree_deviation(trained, network.tree) < 1e-5
 
@@ -138,7 +144,7 @@ def test_several_runs_at_a_time_give_what_one_after_another_gives(config, digits
     apart = nnjax.sweep(config, digits, axes, seeds=3, keep_parameters=True, runs_per_call=1)
     several = nnjax.sweep(config, digits, axes, seeds=3, keep_parameters=True, runs_per_call=runs_per_call)
     for name in apart.data_vars:
-        if name.startswith("params.") or name in EpochMetrics._fields:
+        if name.startswith("params.") or name in OF_AN_EPOCH:
             np.testing.assert_allclose(apart[name], several[name], rtol=2e-3, atol=1e-5, err_msg=name)
 
 
@@ -220,8 +226,8 @@ def test_a_diverged_run_is_marked_and_its_neighbours_stay_as_they_were_to_the_bi
 def test_chunks_without_a_run_to_train_are_not_called(digits):
     config = Config(hidden=(8,), activation="relu", loss="mse", init="he_normal")
     axes = [{"learning_rate": 1e6, "epochs": 6}, {"learning_rate": 0.1, "epochs": 2}]
-    (group,) = nnjax.plan(config, digits, axes, seeds=1).groups
-    training = Training(group, runs_per_call=1)
+    (group,) = nnjax.plan(config, digits, axes, seeds=1, runs_per_call=1).groups
+    training = Training(group)
     train_a_chunk, chunks = training._train, []
 
     def count(states, inputs, *rest):
@@ -229,7 +235,7 @@ def test_chunks_without_a_run_to_train_are_not_called(digits):
         return train_a_chunk(states, inputs, *rest)
 
     training._train = count
-    losses = np.array([metrics.train_loss for metrics in training.epochs(6)])
+    losses = np.array([end.metrics["train_loss"] for end in training.epochs(6)])
     assert np.isnan(losses[:, 0]).all()  # diverged in its first epoch, which is known when the second has begun
     assert (chunks.count(1e6), chunks.count(np.float32(0.1))) == (2, 2)
 
@@ -351,3 +357,167 @@ def test_a_field_that_a_listed_setting_leaves_out_is_labelled_by_its_default(dig
 def test_weights_of_zero_have_an_update_ratio_that_is_finite(digits):
     got = nnjax.sweep(Config(model="softmax_regression", init="zeros", epochs=1), digits, seeds=1)
     assert np.isfinite(got.update_ratio).all()
+
+
+# The end of an epoch.
+
+
+def last_epochs(config, data, axes=None, epochs=None, **options):
+    """Results with parameters; with another number of epochs, of a program that is the same."""
+    changed = nnjax.config.replace(config, {} if epochs is None else {"epochs": epochs})
+    return nnjax.sweep(changed, data, axes, keep_parameters=True, **options)
+
+
+def trees(results, which):
+    """The parameters of all runs, by leaf."""
+    of = results.isel(kept=["best", "last"].index(which))
+    return {name: of[name].values for name in results.data_vars if str(name).startswith("params.")}
+
+
+def assert_same_runs(found, expected):
+    """Every variable to the bit, NaN included."""
+    assert set(found.data_vars) == set(expected.data_vars)
+    for name in found.data_vars:
+        np.testing.assert_array_equal(found[name], expected[name], err_msg=str(name))
+
+
+WATCHED = Config(hidden=(8,), init="he_normal", learning_rate=0.5, momentum=0.9, epochs=4)
+
+
+def test_somebody_sees_the_end_of_every_epoch_of_every_group(digits):
+    axes = {"hidden": [(8,), (5,)], "epochs": [1, 3]}
+    ends = []
+    results = nnjax.sweep(SMALL, digits, axes, seeds=2, on_epoch=ends.append)
+    groups = nnjax.plan(SMALL, digits, axes, seeds=2).groups
+    assert [end.epoch for end in ends] == [1, 2, 3] * 2
+    for number, end in enumerate(ends):
+        assert end.runs == groups[number // 3].runs
+        assert end.states is None
+        assert sorted(end.metrics) == sorted(OF_AN_EPOCH)
+        np.testing.assert_array_equal(end.trained, [end.epoch <= run.config.epochs for run in end.runs])
+        for place, run in enumerate(end.runs):
+            at = {"hidden": str(run.config.hidden), "epochs": run.config.epochs, "seed": run.data_seed}
+            assert run.seed_index == run.data_seed
+            for name in OF_AN_EPOCH:
+                expected = results[name].sel(at).sel(epoch=end.epoch)
+                np.testing.assert_array_equal(end.metrics[name][place], expected)
+    assert_same_runs(results, nnjax.sweep(SMALL, digits, axes, seeds=2))
+
+
+def test_a_run_that_diverges_in_an_epoch_was_not_trained_in_it(digits):
+    config = Config(hidden=(8,), activation="relu", loss="mse", init="he_normal", epochs=3)
+    ends = []
+    results = nnjax.sweep(config, digits, {"learning_rate": [0.1, 1e4]}, seeds=2, on_epoch=ends.append)
+    assert (results.diverged_epoch.sel(learning_rate=1e4) > 0).all()
+    for end in ends:
+        diverged = results.diverged_epoch.values.ravel()
+        np.testing.assert_array_equal(end.trained, (diverged == 0) | (end.epoch < diverged))
+
+
+@pytest.mark.parametrize("runs_per_call", [None, 1])
+def test_states_are_those_of_the_epoch_and_of_no_later_one(digits, runs_per_call):
+    ends = []
+    nnjax.sweep(
+        WATCHED, digits, seeds=3, runs_per_call=runs_per_call, on_epoch=ends.append, states=True, progress=False
+    )
+    for end in ends:
+        expected = last_epochs(WATCHED, digits, epochs=end.epoch, seeds=3, runs_per_call=runs_per_call)
+        for which, params in (("last", end.states.train.params), ("best", end.states.best_params)):
+            for name, leaf in trees(expected, which).items():
+                _, layer, of_layer = name.split(".")
+                np.testing.assert_array_equal(params[layer][of_layer], leaf)
+        np.testing.assert_array_equal(end.states.epoch, [end.epoch] * 3)
+        np.testing.assert_array_equal(end.states.best_epoch, expected.best_epoch)
+        assert all(isinstance(leaf, np.ndarray) for leaf in jax.tree.leaves(end.states))
+    assert not np.array_equal(*(end.states.train.params["Dense_0"]["kernel"] for end in ends[:2]))
+
+
+ANSWERS = {
+    "indices": lambda end: [1, 4] if end.epoch == 2 else [],
+    "one after another": lambda end: iter([np.int64(1), 4, 4]) if end.epoch == 2 else None,
+    "an array": lambda end: np.array([4, 1]) if end.epoch == 2 else np.array([]),
+    "a mask": lambda end: np.isin(np.arange(6), [1, 4]) & (end.epoch == 2),
+    "truths": lambda end: [False, end.epoch == 2, False, False, end.epoch == 2, False],
+    "again and again": lambda end: {1, 4} if end.epoch >= 2 else (),
+}
+
+
+@pytest.fixture(scope="module")
+def unstopped(digits):
+    return last_epochs(WATCHED, digits, {"learning_rate": [0.5, 0.1]}, seeds=3)
+
+
+@pytest.fixture(scope="module")
+def short(digits):
+    return last_epochs(WATCHED, digits, {"learning_rate": [0.5, 0.1]}, epochs=2, seeds=3)
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_runs_that_somebody_stops_rest_and_the_others_do_not_change_by_a_bit(digits, unstopped, short, answer):
+    axes = {"learning_rate": [0.5, 0.1]}
+    results = last_epochs(WATCHED, digits, axes, seeds=3, on_epoch=ANSWERS[answer])
+    stopped = np.isin(np.arange(6), [1, 4]).reshape(2, 3)
+    np.testing.assert_array_equal(results.status, np.where(stopped, "stopped", "finished"))
+    np.testing.assert_array_equal(results.stopped_epoch, np.where(stopped, 2, 0))
+    assert (results.diverged_epoch == 0).all()
+    for name, variable in results.data_vars.items():
+        if name in ("status", "stopped_epoch"):
+            continue
+        found, whole, early = (of[name].values for of in (results, unstopped, short))
+        np.testing.assert_array_equal(found[~stopped], whole[~stopped], err_msg=name)
+        if "epoch" in variable.dims:
+            np.testing.assert_array_equal(found[stopped][..., :2], early[stopped], err_msg=name)
+            assert np.isnan(found[stopped][..., 2:]).all()
+        else:
+            np.testing.assert_array_equal(found[stopped], early[stopped], err_msg=name)
+
+
+def test_a_stop_at_the_last_epoch_or_of_a_run_that_has_diverged_is_none(digits):
+    config = Config(hidden=(8,), activation="relu", loss="mse", init="he_normal", epochs=3)
+    axes = {"learning_rate": [0.1, 1e4]}
+    whole = nnjax.sweep(config, digits, axes, seeds=1)
+    assert list(whole.status.values.ravel()) == ["finished", "diverged"]
+    stopped = nnjax.sweep(
+        config, digits, axes, seeds=1, on_epoch=lambda end: [1] if end.epoch < 3 else [0, 1], runs_per_call=2
+    )
+    np.testing.assert_array_equal(stopped.status, whole.status)
+    assert (stopped.stopped_epoch == 0).all()
+
+
+def test_chunks_of_runs_that_were_stopped_are_not_called(digits):
+    (group,) = nnjax.plan(WATCHED, digits, seeds=2, runs_per_call=1).groups
+    training = Training(group)
+    train_a_chunk, calls = training._train, []
+    training._train = lambda *inputs: calls.append(0) or train_a_chunk(*inputs)
+    for end in training.epochs(4, wait=True):
+        training.stop([0] if end.epoch == 1 else None)
+    assert len(calls) == 2 + 3
+    training.restart()
+    assert [end.trained.tolist() for end in training.epochs(2, wait=True)] == [[True, True]] * 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        [2],
+        [-1],
+        [0.5],
+        ["0"],
+        "best",
+        1,
+        True,
+        [None],
+        [[0], [1]],
+        [[0], [1, 0]],
+        np.array([True]),
+        np.array([[True, False]]),
+        {"stop": 0},
+    ],
+    ids=repr,
+)
+def test_an_answer_that_names_no_runs_gets_a_sentence(digits, answer):
+    words = "on_epoch answers .*, and must answer which runs stop: indices from 0 to 1, a truth value for each run"
+    with pytest.raises(ValueError, match=words) as caught:
+        nnjax.sweep(SMALL, digits, seeds=2, on_epoch=lambda end: answer)
+    assert isinstance(caught.value, UserError)
+    assert "\n" not in str(caught.value)

@@ -25,6 +25,23 @@ def test_a_batch_larger_than_the_training_data_gets_a_sentence(digits):
         nnjax.plan(Config(batch_size=2000), digits)
 
 
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        (Config(layer_rates=[1, 1, 1]), "layer_rates has 3 factors, and the network has 2 layers"),
+        (
+            Config(model="softmax_regression", layer_rates=[1, 1]),
+            "layer_rates has 2 factors, and the network has 1 layers",
+        ),
+    ],
+    ids=["mlp", "softmax_regression"],
+)
+def test_rates_of_another_number_of_layers_than_the_network_has_get_a_sentence(digits, config, words):
+    with pytest.raises(ValueError, match=words) as caught:
+        nnjax.plan(config, digits)
+    assert "\n" not in str(caught.value)
+
+
 def test_the_plan_counts_what_will_happen(digits):
     words = str(
         nnjax.plan(Config(momentum=0.9), digits, {"learning_rate": [1, 0.1], "hidden": [(16,), (4,)]}, seeds=5)

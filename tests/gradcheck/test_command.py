@@ -9,8 +9,8 @@ from nnjax import cli
 from nnjax.gradcheck.arguments import KINDS
 from nnjax.gradcheck.cases import FORMS
 from nnjax.gradcheck.catalogue import formulas
-from nnjax.gradcheck.command import run_all
-from nnjax.gradcheck.functions import load
+from nnjax.gradcheck.command import EXAMPLE, run_all
+from nnjax.parts import load
 
 SOURCE = """
 import jax, jax.numpy as jnp
@@ -86,7 +86,7 @@ def test_a_users_formula_is_checked_from_its_file(mine, module, hand, code, word
 )
 def test_a_function_that_is_not_found_gets_one_clear_sentence(mine, name, sentence):
     with pytest.raises(ValueError, match=r".") as caught:
-        load(name)
+        load(name, EXAMPLE)
     assert str(caught.value).startswith(sentence)
     assert "\n" not in str(caught.value)
 
@@ -130,7 +130,7 @@ CHECK = ["check", "my_formulas:right", "--of", "my_formulas:f", "--shape", "z=5"
         ([*CHECK, "--wrt"], "--wrt needs a value"),
         ([*CHECK, "--shap", "w=3"], "there is no flag --shap; did you mean '--shape'?"),
         ([*CHECK, "more"], "'more' is one word more than the formula's name"),
-        (["chek"], "'chek' is no command: give train, sweep or check; did you mean 'check'?"),
+        (["chek"], "'chek' is no command: give train, sweep, report, merge or check; did you mean 'check'?"),
     ],
 )
 def test_a_mistake_in_the_command_is_one_sentence(mine, argv, sentence, capsys):

@@ -13,13 +13,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.stats
+from hypothesis import given
 
-from nnjax.config import INITS
-from nnjax.nn.initializers import DRAWS, initialize
-from nnjax.nn.models import MLP, layer_outputs, param_shapes
+from any_init import inits
+from nnjax.fields import parse_init
+from nnjax.nn.activations import ACTIVATIONS
+from nnjax.nn.initializers import INITIALIZERS, initialize
+from nnjax.nn.models import MLP, layer_outputs, layers, own_start, param_shapes
 
 SHAPE = (150, 250)  # fan-in, fan-out
 KEY = jax.random.key(5)
+ORTHOGONAL, LSUV = INITIALIZERS["orthogonal"], INITIALIZERS["lsuv"]
 XAVIER, HE, LECUN = 2 / (150 + 250), 2 / 150, 1 / 150
 
 DISTRIBUTIONS = {
@@ -36,7 +40,10 @@ DISTRIBUTIONS = {
 
 def start(model: MLP, kind: str, numbers: tuple[float, ...] = (), key: jax.Array = KEY, inputs: int = 4) -> Any:
     """A parameter tree in float32."""
-    return initialize(key, kind, jnp.asarray(numbers, jnp.float32), param_shapes(model, inputs))
+    shapes, own = param_shapes(model, inputs), own_start(model, inputs)
+    return initialize(
+        key, INITIALIZERS[kind], jnp.asarray(numbers, jnp.float32), shapes, layers=layers(model, inputs), own=own
+    )
 
 
 @functools.cache
@@ -45,8 +52,8 @@ def draw(kind: str, numbers: tuple[float, ...] = (), shape: tuple[int, int] = SH
     return np.asarray(start(MLP((), shape[1]), kind, numbers, inputs=shape[0])["Dense_0"]["kernel"])
 
 
-def test_every_kind_is_drawn() -> None:
-    assert list(DRAWS) == list(INITS)
+def test_every_kind_is_drawn_or_left_to_the_module() -> None:
+    assert [kind for kind, entry in INITIALIZERS.items() if entry.draw is None] == ["module"]
 
 
 @pytest.mark.parametrize("kind", DISTRIBUTIONS)
@@ -80,13 +87,14 @@ def test_zeros_and_constants_are_what_they_say() -> None:
     np.testing.assert_array_equal(draw("constant", (-0.75,)), np.full(SHAPE, -0.75))
 
 
-@pytest.mark.parametrize("kind", INITS)
+@pytest.mark.parametrize("kind", INITIALIZERS)
 def test_biases_start_at_zero_and_kernels_have_the_shapes_asked_for(kind: str) -> None:
     model = MLP((5, 3), 2)
     x = jnp.asarray(np.random.default_rng(0).normal(size=(20, 4)), jnp.float32)
     shapes = param_shapes(model, 4)
-    numbers = jnp.asarray(INITS[kind], jnp.float32)
-    params = initialize(KEY, kind, numbers, shapes, functools.partial(outputs_of, model, x))
+    numbers = jnp.asarray(INITIALIZERS[kind].numbers, jnp.float32)
+    outputs = functools.partial(outputs_of, model, x)
+    params = initialize(KEY, INITIALIZERS[kind], numbers, shapes, own=own_start(model, 4), outputs=outputs)
     assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), params) == jax.tree.map(
         lambda leaf: (leaf.shape, leaf.dtype), dict(shapes)
     )
@@ -106,7 +114,7 @@ def test_orthogonal_kernels_are_drawn_uniformly() -> None:
     """An entry of an n × n one has mean 0 and variance 1/n; without its random signs a diagonal one has not."""
     n, draws = 4, 2000
     keys = jax.random.split(KEY, draws)
-    kernels = np.asarray(jax.vmap(lambda key: DRAWS["orthogonal"](key, (n, n), jnp.ones(1)))(keys), np.float64)
+    kernels = np.asarray(jax.vmap(lambda key: ORTHOGONAL.draw(key, (n, n), jnp.ones(1)))(keys), np.float64)
     np.testing.assert_allclose(kernels.mean(0), 0, atol=5 / math.sqrt(n * draws))
     # The square is Beta(½, (n−1)/2).
     error = math.sqrt(scipy.stats.beta(0.5, (n - 1) / 2).var() / draws)
@@ -131,9 +139,9 @@ def test_kinds_of_one_family_scale_the_same_draw(family: str) -> None:
     np.testing.assert_allclose(unit[0], unit[2], rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in INITS if kind not in ("zeros", "constant", "lsuv")])
+@pytest.mark.parametrize("kind", [kind for kind in INITIALIZERS if kind not in ("zeros", "constant", "lsuv")])
 def test_layers_and_keys_have_draws_of_their_own_and_a_key_always_the_same(kind: str) -> None:
-    model, numbers = MLP((4, 4), 4), INITS[kind]
+    model, numbers = MLP((4, 4), 4), INITIALIZERS[kind].numbers
     first, again = (start(model, kind, numbers) for _ in range(2))
     other = start(model, kind, numbers, jax.random.key(6))
     kernels = [np.asarray(layer["kernel"]) for layer in (*first.values(), *other.values())]
@@ -148,7 +156,7 @@ def test_draws_do_not_depend_on_jit_or_vmap() -> None:
     keys = jax.random.split(KEY, 3)
 
     def one(key: jax.Array) -> Any:
-        return initialize(key, "normal", numbers, shapes)
+        return initialize(key, INITIALIZERS["normal"], numbers, shapes)
 
     together = jax.jit(jax.vmap(one))(keys)
     for place, key in enumerate(keys):
@@ -161,7 +169,7 @@ def test_draws_do_not_depend_on_jit_or_vmap() -> None:
 def test_kernels_are_drawn_in_the_dtype_asked_for(kind: str) -> None:
     with jax.enable_x64(True):
         shapes = param_shapes(MLP((5,), 3), 4, jnp.float64)
-        params = initialize(KEY, kind, jnp.asarray(INITS[kind]), shapes)
+        params = initialize(KEY, INITIALIZERS[kind], jnp.asarray(INITIALIZERS[kind].numbers), shapes)
         assert {leaf.dtype for leaf in jax.tree.leaves(params)} == {jnp.dtype(jnp.float64)}
 
 
@@ -175,14 +183,14 @@ def outputs_of(model: MLP, x: jax.Array, params: Any) -> Mapping[str, jax.Array]
 @pytest.mark.parametrize("residual", [False, True])
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
 def test_lsuv_gives_every_layer_outputs_of_unit_variance(activation: str, residual: bool) -> None:
-    model = MLP((8, 8, 5), 3, activation, residual)
+    model = MLP((8, 8, 5), 3, ACTIVATIONS[activation], residual)
     x = jnp.asarray(np.random.default_rng(1).gamma(2, 3, (200, 6)), jnp.float32)
     outputs = functools.partial(outputs_of, model, x)
     tolerance = 0.01
-    params = initialize(KEY, "lsuv", jnp.asarray([tolerance, 10.0]), param_shapes(model, 6), outputs)
+    params = initialize(KEY, LSUV, jnp.asarray([tolerance, 10.0]), param_shapes(model, 6), outputs=outputs)
     for name, values in outputs(params).items():
         assert abs(float(jnp.var(values)) - 1) < tolerance, name
-    before = initialize(KEY, "orthogonal", jnp.asarray([1.0]), param_shapes(model, 6))
+    before = initialize(KEY, ORTHOGONAL, jnp.asarray([1.0]), param_shapes(model, 6))
     for name in params:
         ratio = np.asarray(params[name]["kernel"]) / np.asarray(before[name]["kernel"])
         np.testing.assert_allclose(ratio, ratio[0, 0], rtol=1e-4, err_msg="more than scaled")
@@ -190,11 +198,11 @@ def test_lsuv_gives_every_layer_outputs_of_unit_variance(activation: str, residu
 
 def test_lsuv_scales_from_the_input_on() -> None:
     """Each layer is scaled when those before it have been: the loop over layers leaves nothing to do."""
-    model = MLP((8, 8), 3, "tanh")
+    model = MLP((8, 8), 3, ACTIVATIONS["tanh"])
     x = jnp.asarray(np.random.default_rng(1).normal(size=(100, 6)), jnp.float32)
     outputs = functools.partial(outputs_of, model, x)
-    params = initialize(KEY, "lsuv", jnp.asarray([1e-4, 10.0]), param_shapes(model, 6), outputs)
-    expected = dict(initialize(KEY, "orthogonal", jnp.asarray([1.0]), param_shapes(model, 6)))
+    params = initialize(KEY, LSUV, jnp.asarray([1e-4, 10.0]), param_shapes(model, 6), outputs=outputs)
+    expected = dict(initialize(KEY, ORTHOGONAL, jnp.asarray([1.0]), param_shapes(model, 6)))
     for name in ("Dense_0", "Dense_1", "Dense_2"):
         deviation = jnp.sqrt(jnp.var(outputs(expected)[name]))
         expected[name] = {**expected[name], "kernel": expected[name]["kernel"] / deviation}
@@ -227,8 +235,8 @@ def root_lsuv(tolerance: float, iterations: int) -> dict[str, float]:
             return {"Dense_0": jnp.sign(h) * jnp.sqrt(jnp.abs(h))}
 
         shapes = param_shapes(MLP((), 3), 6, jnp.float64)
-        orthogonal = initialize(KEY, "orthogonal", jnp.asarray([1.0]), shapes)
-        params = initialize(KEY, "lsuv", jnp.asarray([tolerance, float(iterations)]), shapes, outputs)
+        orthogonal = initialize(KEY, ORTHOGONAL, jnp.asarray([1.0]), shapes)
+        params = initialize(KEY, LSUV, jnp.asarray([tolerance, float(iterations)]), shapes, outputs=outputs)
         return {
             "before": float(jnp.var(outputs(orthogonal)["Dense_0"])),
             "after": float(jnp.var(outputs(params)["Dense_0"])),
@@ -236,13 +244,25 @@ def root_lsuv(tolerance: float, iterations: int) -> dict[str, float]:
 
 
 def test_lsuv_leaves_a_layer_whose_outputs_do_not_vary() -> None:
-    model, x = MLP((5,), 3, "tanh"), jnp.zeros((10, 4))
+    model, x = MLP((5,), 3, ACTIVATIONS["tanh"]), jnp.zeros((10, 4))
     outputs = functools.partial(outputs_of, model, x)
-    params = initialize(KEY, "lsuv", jnp.asarray([0.01, 10.0]), param_shapes(model, 4), outputs)
-    orthogonal = initialize(KEY, "orthogonal", jnp.asarray([1.0]), param_shapes(model, 4))
+    params = initialize(KEY, LSUV, jnp.asarray([0.01, 10.0]), param_shapes(model, 4), outputs=outputs)
+    orthogonal = initialize(KEY, ORTHOGONAL, jnp.asarray([1.0]), param_shapes(model, 4))
     jax.tree.map(np.testing.assert_array_equal, params, orthogonal)
 
 
 def test_lsuv_asks_for_the_outputs_that_it_scales() -> None:
     with pytest.raises(ValueError, match="lsuv sees data"):
-        initialize(KEY, "lsuv", jnp.asarray([0.01, 10.0]), param_shapes(MLP((5,), 3), 4))
+        initialize(KEY, LSUV, jnp.asarray([0.01, 10.0]), param_shapes(MLP((5,), 3), 4))
+
+
+# Names.
+
+
+@given(inits())
+def test_an_initialisation_comes_back_from_its_name(init: tuple[str, tuple[float, ...]]) -> None:
+    kind, numbers = init
+    filled = numbers + INITIALIZERS[kind].numbers[len(numbers) :]
+    assert parse_init(f"{kind}({', '.join(map(repr, numbers))})") == (kind, filled)
+    assert parse_init(f" {kind} ( {' , '.join(map(repr, numbers))} ) ") == (kind, filled)
+    assert parse_init(kind) == (kind, INITIALIZERS[kind].numbers)

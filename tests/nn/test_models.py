@@ -12,8 +12,8 @@ import scipy.stats
 import reference
 from nnjax.config import Config
 from nnjax.nn.activations import ACTIVATIONS
-from nnjax.nn.models import MLP, SoftmaxRegression, drop, layer_outputs, param_shapes
-from nnjax.types import layer_names
+from nnjax.nn.layers import layer_names
+from nnjax.nn.models import MLP, SoftmaxRegression, call, drop, layer_outputs, layers, param_shapes
 
 pytestmark = pytest.mark.usefixtures("x64")
 
@@ -31,7 +31,7 @@ def make_x(count: int, inputs: int) -> jax.Array:
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("residual", [False, True])
 def test_an_mlp_computes_what_its_docstring_says(activation: str, residual: bool) -> None:
-    model = MLP((4, 4, 3), 2, activation, residual)
+    model = MLP((4, 4, 3), 2, ACTIVATIONS[activation], residual)
     params, x, k = make_params(model, 4), make_x(5, 4), 1.7
     found = model.apply({"params": params}, x, slope=jnp.asarray(k))
 
@@ -54,7 +54,7 @@ def test_softmax_regression_is_one_layer_without_bias(relu_logits: bool) -> None
     expected = np.maximum(logits, 0) if relu_logits else logits
     assert (logits < 0).any()
     np.testing.assert_allclose(model.apply({"params": params}, x), expected, rtol=1e-13, atol=1e-15)
-    dropped = model.apply({"params": params}, x, slope=jnp.asarray(3.0), dropout=jnp.asarray(0.9))
+    dropped = call(model, params, x, slope=jnp.asarray(3.0), dropout=jnp.asarray(0.9), key=jax.random.key(0))
     np.testing.assert_array_equal(dropped, model.apply({"params": params}, x))
 
 
@@ -78,7 +78,7 @@ def test_shapes_of_parameters_are_known_without_drawing_any(dtype: Any) -> None:
 
 def test_layers_are_named_in_order_even_beyond_ten() -> None:
     params = param_shapes(MLP((2,) * 11, 2), 2)
-    assert layer_names(params) == [f"Dense_{i}" for i in range(12)]
+    assert layer_names(params) == list(layers(MLP((2,) * 11, 2), 2)) == [f"Dense_{i}" for i in range(12)]
 
 
 def test_an_example_or_any_batch_of_batches_will_do() -> None:
@@ -93,7 +93,7 @@ def test_an_example_or_any_batch_of_batches_will_do() -> None:
 
 @pytest.mark.parametrize("residual", [False, True])
 def test_layer_outputs_are_those_before_the_activation(residual: bool) -> None:
-    model = MLP((4, 4), 3, "scaled_sigmoid", residual)
+    model = MLP((4, 4), 3, ACTIVATIONS["scaled_sigmoid"], residual)
     params, x = make_params(model, 2), make_x(5, 2)
     found = layer_outputs(model, params, x, jnp.asarray(1.7))
     config = Config(hidden=(4, 4), activation="scaled_sigmoid", activation_slope=1.7, residual=residual)
@@ -146,7 +146,7 @@ def test_dropout_takes_an_array_for_its_rate_and_compiles_once() -> None:
 
 def test_dropout_follows_the_activation_in_every_hidden_layer_and_not_the_residual_connection() -> None:
     """At a rate near one nothing of the features is left, and what remains is what dropout doesn't touch."""
-    model = MLP((4, 4), 3, "sigmoid", residual=True)
+    model = MLP((4, 4), 3, ACTIVATIONS["sigmoid"], residual=True)
     params, x = make_params(model, 2), make_x(5, 2)
     almost = functools.partial(model.apply, {"params": params}, x, rngs={"dropout": jax.random.key(0)})
     bias = np.broadcast_to(params["Dense_2"]["bias"], (5, 3))

@@ -8,7 +8,6 @@ import yaml
 
 import nnjax
 from nnjax.config import Config, DataConfig
-from nnjax.results import files
 
 SMALL = Config(hidden=(3,), epochs=2, init="he_normal")
 

@@ -93,7 +93,7 @@ def test_parts_trained_apart_are_the_sweep_trained_together(tmp_path):
     xr.testing.assert_identical(joined.drop_attrs(deep=False), whole.drop_attrs(deep=False))
     assert joined.attrs["config"] == whole.attrs["config"]
     assert joined.attrs["data"] == whole.attrs["data"]
-    pieces = json.loads(joined.attrs["parts"])
+    pieces = json.loads(joined.attrs["merged_from"])
     assert len(pieces) == 3
     assert joined.attrs["wall_time"] == pytest.approx(sum(piece["wall_time"] for piece in pieces))
     tree = nnjax.parameters(joined, hidden=(4, 5), epochs=3, seed=2)

@@ -21,8 +21,9 @@ from nnjax.nn.losses import LOSSES
 from nnjax.nn.matmul import product
 from nnjax.nn.models import MLP, param_shapes
 from nnjax.training import evaluation
-from nnjax.training.epoch import NORM_EVERY, EpochMetrics, norm_spacing, run_epoch, train_epoch
-from nnjax.training.optim import Hyperparameters
+from nnjax.training.epoch import NORM_EVERY, norm_spacing, run_epoch, train_epoch
+from nnjax.training.hyper import Hyperparameters
+from nnjax.training.metrics import Values
 from nnjax.training.start import RunState, init_state, run_keys
 from nnjax.training.step import StepMetrics, TrainState, train_step
 from nnjax.training.structure import Structure, hyperparameters
@@ -90,12 +91,12 @@ def make_case(
         x = rng.integers(0, 256, (count, inputs), np.uint8) if images else 2.5 * rng.normal(size=(count, inputs))
         return Examples(jnp.asarray(x), jnp.asarray(rng.integers(0, classes, count), jnp.int32))
 
-    structure = Structure.of(config, classes)
+    structure = Structure.of(config, classes, inputs)
     shapes = param_shapes(structure.network, inputs, jnp.float64)
     return Case(
         config,
         structure,
-        to_jax(hyperparameters(config, examples, np.float64)),
+        to_jax(hyperparameters(config, structure, examples, np.float64)),
         Splits(split(examples), split(11), jnp.asarray(255.0 if images else 2.5)),
         jax.tree.map(lambda leaf: jnp.asarray(rng.normal(scale=0.7, size=leaf.shape)), shapes),
     )
@@ -110,19 +111,23 @@ def epochs_function(structures: tuple[Structure, ...]) -> Callable[..., Any]:
     """An epoch of several networks in one program, which compiles far sooner than a program each."""
 
     @jax.jit
-    def epochs(arguments: list[tuple]) -> list[tuple[TrainState, StepMetrics]]:
+    def epochs(arguments: list[tuple]) -> list[tuple[TrainState, Values, jax.Array]]:
         pairs = zip(structures, arguments, strict=True)
-        return [train_epoch(structure, *inputs) for structure, inputs in pairs]
+        return [(*train_epoch(structure, *inputs), weight(*inputs[-2:])) for structure, inputs in pairs]
+
+    def weight(order: jax.Array, splits: Splits) -> jax.Array:
+        """What the examples of an epoch's batches weigh together."""
+        return jax.vmap(lambda index: take_batch(splits.train, index, splits.scale).weight)(order).sum()
 
     return epochs
 
 
-def epoch_function(structure: Structure) -> Callable[..., tuple[TrainState, StepMetrics]]:
-    return lambda *inputs: epochs_function((structure,))([inputs])[0]
+def epoch_function(structure: Structure) -> Callable[..., tuple[TrainState, Values]]:
+    return lambda *inputs: epochs_function((structure,))([inputs])[0][:2]
 
 
 @functools.cache
-def run_epoch_function(structure: Structure) -> Callable[..., tuple[RunState, EpochMetrics]]:
+def run_epoch_function(structure: Structure) -> Callable[..., tuple[RunState, Values]]:
     return jax.jit(functools.partial(run_epoch, structure))
 
 
@@ -132,12 +137,12 @@ def step_function(structure: Structure) -> Callable[..., tuple[TrainState, StepM
 
 
 @functools.cache
-def evaluate_function(structure: Structure) -> Callable[..., tuple[jax.Array, jax.Array]]:
+def evaluate_function(structure: Structure) -> Callable[..., Values]:
     return jax.jit(functools.partial(evaluation.evaluate, structure))
 
 
 @functools.cache
-def run_test_function(structure: Structure) -> Callable[..., evaluation.TestMetrics]:
+def run_test_function(structure: Structure) -> Callable[..., Values]:
     return jax.jit(functools.partial(evaluation.test, structure))
 
 
@@ -156,18 +161,15 @@ def deviations(
         inputs = zip(states, (case.hyper for case in cases), orders, (case.splits for case in cases), strict=True)
         with jax.numpy_dtype_promotion("standard" if adam else "strict"):
             results = run([(state, hyper, DROPOUT_KEY, order, splits) for state, hyper, order, splits in inputs])
-        states = [state for state, _ in results]
-        for place, (state, metrics) in enumerate(results):
+        states = [state for state, *_ in results]
+        for place, (state, metrics, weight) in enumerate(results):
             network, (x, y) = networks[place], cases[place].train_xy
             batches = reference.real_places(orders[place], len(y))
             expected = network.train_epoch(x, y, batches, masks, norm_spacing(len(batches)))
             found[place] += [
                 reference.tree_deviation(state.params, network.tree),
-                reference.deviation(metrics.loss, expected.loss),
-                reference.deviation(metrics.accuracy, expected.accuracy),
-                reference.deviation(metrics.norms.grad_norm, expected.grad_norm),
-                reference.deviation(metrics.norms.update_ratio, expected.update_ratio),
-                reference.deviation(metrics.examples, len(y)),
+                *(reference.deviation(metrics[name], getattr(expected, name)) for name in STANDARD_METRICS),
+                reference.deviation(weight, len(y)),
                 reference.deviation(state.step, network.step),
             ]
     return [float(np.max(values)) for values in found]
@@ -179,6 +181,8 @@ def variants(field: str, values: Sequence[Any], config: Config = STANDARD) -> li
 
 
 DROPOUT_KEY = jax.random.key(7)
+
+STANDARD_METRICS = ["loss", "accuracy", "grad_norm", "update_ratio"]
 
 
 # One epoch equals the reference.
@@ -279,7 +283,7 @@ def dropout_masks(case: Case, step: int, batch: int) -> list[np.ndarray]:
     an identity, shows them.
     """
     hidden, width = case.config.hidden, case.config.hidden[-1]
-    probe = MLP(hidden, width, "identity")
+    probe = MLP(hidden, width, ACTIVATIONS["identity"])
     masks = []
     for layer in range(len(hidden)):
         params = {
@@ -328,7 +332,7 @@ def test_no_dropout_and_no_momentum_are_the_same_as_both_at_zero() -> None:
 def test_evaluation_is_without_dropout() -> None:
     case = make_case(dataclasses.replace(STANDARD, dropout=0.4))
     found = evaluate_function(case.structure)(case.params, case.hyper, case.splits.valid, case.splits.scale)
-    assert reference.deviation(found, case.reference().evaluate(*case.valid_xy)) <= TOLERANCE
+    assert reference.deviation(both(found), case.reference().evaluate(*case.valid_xy)) <= TOLERANCE
 
 
 # Steps, batches, keys.
@@ -397,8 +401,11 @@ def test_a_place_without_example_adds_nothing_even_where_its_loss_is_infinite() 
     state, metrics = step_function(case.structure)(case.state.train, batch, case.hyper, DROPOUT_KEY)
     network, (x, y) = case.reference(), case.train_xy
     expected = network.train_epoch(x, y, [np.array([3, 8])])
-    found = (metrics.loss, metrics.accuracy, *metrics.norms)
-    assert reference.deviation(found, dataclasses.astuple(expected)) <= TOLERANCE
+    found = metrics.means | metrics.measured
+    assert sorted(found) == sorted(STANDARD_METRICS)
+    assert (
+        reference.deviation([found[name] for name in STANDARD_METRICS], dataclasses.astuple(expected)) <= TOLERANCE
+    )
     assert metrics.examples == 2
     assert reference.tree_deviation(state.params, network.tree) <= TOLERANCE
 
@@ -427,13 +434,14 @@ def test_structures_differ_only_in_what_compiles() -> None:
         "init": "zeros",
         "batch_size": 2,
     }
-    base = Structure.of(STANDARD, 3)
+    base = Structure.of(STANDARD, 3, 4)
     for name, value in numbers.items():
-        assert Structure.of(dataclasses.replace(STANDARD, **{name: value}), 3) == base, name
+        assert Structure.of(dataclasses.replace(STANDARD, **{name: value}), 3, 4) == base, name
     shapes = {"hidden": (6, 7), "activation": "relu", "residual": True, "loss": "mse", "schedule": "cosine"}
     for name, value in shapes.items():
-        assert Structure.of(dataclasses.replace(STANDARD, **{name: value}), 3) != base, name
-    assert Structure.of(STANDARD, 4) != base
+        assert Structure.of(dataclasses.replace(STANDARD, **{name: value}), 3, 4) != base, name
+    assert Structure.of(STANDARD, 4, 4) != base
+    assert Structure.of(STANDARD, 3, 5) == base, "the program of another data set is another by its shapes"
 
 
 # Evaluation.
@@ -443,7 +451,7 @@ def test_structures_differ_only_in_what_compiles() -> None:
 def test_evaluation_takes_every_example_of_a_split_of_any_size_once(count: int) -> None:
     case = make_case(STANDARD, examples=count)
     found = evaluate_function(case.structure)(case.params, case.hyper, case.splits.train, case.splits.scale)
-    assert reference.deviation(found, case.reference().evaluate(*case.train_xy)) <= TOLERANCE
+    assert reference.deviation(both(found), case.reference().evaluate(*case.train_xy)) <= TOLERANCE
 
 
 # What a run keeps. The one input of these networks is 1 and they have no bias, so the three weights are the
@@ -457,10 +465,11 @@ def labelled_case(**changes: Any) -> Case:
         model="softmax_regression", learning_rate=5.0, weight_decay=0.0, batch_size=1, epochs=4, **changes
     )
     labels = jnp.arange(3, dtype=jnp.int32)
+    structure = Structure.of(config, 3, 1)
     return Case(
         config,
-        Structure.of(config, 3),
-        to_jax(hyperparameters(config, 1, np.float64)),
+        structure,
+        to_jax(hyperparameters(config, structure, 1, np.float64)),
         Splits(
             Examples(jnp.ones((3, 1)), labels),
             Examples(jnp.ones((5, 1)), jnp.ones(5, jnp.int32)),
@@ -470,7 +479,7 @@ def labelled_case(**changes: Any) -> Case:
     )
 
 
-def run_epochs(case: Case, examples: Sequence[int]) -> tuple[list[RunState], list[EpochMetrics]]:
+def run_epochs(case: Case, examples: Sequence[int]) -> tuple[list[RunState], list[Values]]:
     """The states and metrics after each epoch, an epoch being one step on one example."""
     run, state, states, history = run_epoch_function(case.structure), case.state, [], []
     for example in examples:
@@ -478,6 +487,17 @@ def run_epochs(case: Case, examples: Sequence[int]) -> tuple[list[RunState], lis
         states.append(state)
         history.append(metrics)
     return states, history
+
+
+def both(found: Values) -> list[jax.Array]:
+    """Loss and accuracy, and nothing else is there."""
+    assert sorted(found) == ["accuracy", "loss"]
+    return [found["loss"], found["accuracy"]]
+
+
+def values(metrics: Values) -> np.ndarray:
+    """All numbers of an epoch."""
+    return np.array(list(metrics.values()))
 
 
 def kernels(params: Any) -> np.ndarray:
@@ -499,7 +519,7 @@ def test_the_first_epoch_of_the_highest_validation_accuracy_is_kept(
 ) -> None:
     case = labelled_case()
     states, history = run_epochs(case, examples)
-    np.testing.assert_array_equal([metrics.valid_accuracy for metrics in history], accuracies)
+    np.testing.assert_array_equal([metrics["valid_accuracy"] for metrics in history], accuracies)
     np.testing.assert_array_equal([state.epoch for state in states], [1, 2, 3, 4])
     end = states[-1]
     assert int(end.best_epoch) == best
@@ -518,8 +538,17 @@ def test_an_epoch_records_running_training_and_following_validation_metrics() ->
     )
     batches = reference.real_places(case.order(), 37)
     running = network.train_epoch(*case.train_xy, batches, norm_every=norm_spacing(len(batches)))
-    expected = (*network.evaluate(*case.valid_xy), running.grad_norm, running.update_ratio)
-    assert reference.deviation(metrics, (running.loss, running.accuracy, *expected)) <= TOLERANCE
+    valid_loss, valid_accuracy = network.evaluate(*case.valid_xy)
+    expected = {
+        "train_loss": running.loss,
+        "train_accuracy": running.accuracy,
+        "valid_loss": valid_loss,
+        "valid_accuracy": valid_accuracy,
+        "grad_norm": running.grad_norm,
+        "update_ratio": running.update_ratio,
+    }
+    assert sorted(metrics) == sorted(expected)
+    assert reference.deviation([metrics[name] for name in expected], list(expected.values())) <= TOLERANCE
     assert reference.tree_deviation(state.train.params, network.tree) <= TOLERANCE
 
 
@@ -528,15 +557,15 @@ def test_a_run_that_has_had_its_epochs_stays_as_it_is() -> None:
     states, history = run_epochs(case, (0, 1, 1, 2, 1, 1))
     assert_equal_trees(states[4], states[3])
     assert_equal_trees(states[5], states[3])
-    assert np.isfinite(history[3]).all()
-    assert np.isnan(history[4]).all()
-    assert np.isnan(history[5]).all()
+    assert np.isfinite(values(history[3])).all()
+    assert np.isnan(values(history[4])).all()
+    assert np.isnan(values(history[5])).all()
     tested = run_test_function(case.structure)(states[5], case.hyper, case.splits.valid, case.splits.scale)
-    assert float(tested.test_accuracy) == 1
-    assert float(tested.test_accuracy_last) == 0
+    assert float(tested["test_accuracy"]) == 1
+    assert float(tested["test_accuracy_last"]) == 0
     for params, loss in (
-        (states[1].train.params, tested.test_loss),
-        (states[3].train.params, tested.test_loss_last),
+        (states[1].train.params, tested["test_loss"]),
+        (states[3].train.params, tested["test_loss_last"]),
     ):
         network = reference.Network(case.config, params, 1)
         assert reference.deviation(loss, network.evaluate(*case.valid_xy)[0]) <= TOLERANCE
@@ -552,7 +581,7 @@ def test_a_run_that_diverges_is_marked_with_its_epoch_and_goes_no_further(epoch:
     examples = [2] * (epoch - 1) + [0] + [1] * 2
     states, history = run_epochs(case, examples)
     for number, (state, metrics) in enumerate(zip(states, history, strict=True), 1):
-        assert np.isfinite(metrics).all() if number < epoch else np.isnan(metrics).all()
+        assert np.isfinite(values(metrics)).all() if number < epoch else np.isnan(values(metrics)).all()
         assert int(state.diverged_epoch) == (0 if number < epoch else epoch)
         assert int(state.epoch) == min(number, epoch)
         assert int(state.best_epoch) == (1 if epoch > 1 else 0)
@@ -560,8 +589,8 @@ def test_a_run_that_diverges_is_marked_with_its_epoch_and_goes_no_further(epoch:
     assert_equal_trees(states[-1], states[epoch - 1])
 
     tested = run_test_function(case.structure)(states[-1], case.hyper, case.splits.valid, case.splits.scale)
-    assert np.isnan([tested.test_loss_last, tested.test_accuracy_last]).all()
-    best = [float(tested.test_loss), float(tested.test_accuracy)]
+    assert np.isnan([tested["test_loss_last"], tested["test_accuracy_last"]]).all()
+    best = [float(tested["test_loss"]), float(tested["test_accuracy"])]
     if epoch == 1:
         assert np.isnan(best).all(), "no epoch has ended in finite numbers"
     else:
@@ -577,7 +606,7 @@ def test_a_validation_loss_that_is_not_finite_is_divergence() -> None:
     (state,), (metrics,) = run_epochs(case, [1])
     assert np.isfinite(kernels(state.train.params)).all()
     assert int(state.diverged_epoch) == 1
-    assert np.isnan(metrics).all()
+    assert np.isnan(values(metrics)).all()
 
 
 def test_a_training_loss_that_is_not_finite_is_divergence_even_where_the_parameters_are() -> None:
@@ -588,12 +617,10 @@ def test_a_training_loss_that_is_not_finite_is_divergence_even_where_the_paramet
         case.state, case.hyper, DROPOUT_KEY, jnp.asarray([[0, 0]]), case.splits
     )
     assert np.isfinite(kernels(state.train.params)).all()
-    valid_loss, _ = evaluate_function(case.structure)(
-        state.train.params, case.hyper, case.splits.valid, case.splits.scale
-    )
-    assert np.isfinite(valid_loss)
+    found = evaluate_function(case.structure)(state.train.params, case.hyper, case.splits.valid, case.splits.scale)
+    assert np.isfinite(found["loss"])
     assert int(state.diverged_epoch) == 1
-    assert np.isnan(metrics).all()
+    assert np.isnan(values(metrics)).all()
 
 
 def test_a_parameter_that_is_not_finite_is_divergence_even_where_no_loss_shows_it() -> None:
@@ -603,7 +630,7 @@ def test_a_parameter_that_is_not_finite_is_divergence_even_where_no_loss_shows_i
     dead = case.params["Dense_0"]["bias"].at[2].set(-jnp.inf)
     case = dataclasses.replace(case, params={**case.params, "Dense_0": {**case.params["Dense_0"], "bias": dead}})
     _, means = epoch_function(case.structure)(case.state.train, case.hyper, DROPOUT_KEY, case.order(), case.splits)
-    assert np.isfinite(means.loss)
+    assert np.isfinite(means["loss"])
     state, _ = run_epoch_function(case.structure)(case.state, case.hyper, DROPOUT_KEY, case.order(), case.splits)
     assert int(state.diverged_epoch) == 1
 
@@ -619,10 +646,10 @@ def test_epochs_stand_in_a_scan_inside_a_vmap_of_somebodys_own() -> None:
 
     @jax.jit
     @jax.vmap
-    def train_all(rate: jax.Array) -> tuple[RunState, EpochMetrics]:
+    def train_all(rate: jax.Array) -> tuple[RunState, Values]:
         hyper = case.hyper._replace(learning_rate=rate)
 
-        def epoch(state: RunState, order: jax.Array) -> tuple[RunState, EpochMetrics]:
+        def epoch(state: RunState, order: jax.Array) -> tuple[RunState, Values]:
             return run_epoch(case.structure, state, hyper, DROPOUT_KEY, order, case.splits)
 
         return jax.lax.scan(epoch, init_state(case.structure, case.params, hyper), orders)
@@ -654,7 +681,7 @@ def test_steps_stand_in_a_scan_of_somebodys_own() -> None:
         def step(state: TrainState, _: None) -> tuple[TrainState, StepMetrics]:
             return train_step(case.structure, state, batch, case.hyper._replace(learning_rate=rate), DROPOUT_KEY)
 
-        return jax.lax.scan(step, case.state.train, length=4)[1].loss[-1]
+        return jax.lax.scan(step, case.state.train, length=4)[1].means["loss"][-1]
 
     def expected(rate: float) -> float:
         network = reference.Network(dataclasses.replace(case.config, learning_rate=rate), case.params, 8)
@@ -667,7 +694,7 @@ def test_steps_stand_in_a_scan_of_somebodys_own() -> None:
 
 def test_functions_take_numpy_arrays_as_they_come_from_hyperparameters() -> None:
     case = make_case(STANDARD)
-    hyper = hyperparameters(STANDARD, 37, np.float64)
+    hyper = hyperparameters(STANDARD, case.structure, 37, np.float64)
     assert all(isinstance(number, np.ndarray) for number in hyper)
     splits = jax.tree.map(np.asarray, case.splits)
     params = jax.tree.map(np.asarray, dict(case.params))
