@@ -89,7 +89,7 @@ from concurrent.futures import ThreadPoolExecutor
 import threading, nnjax
 def train(number):
     config = nnjax.Config(hidden=(4 + number % 3,), epochs=2, learning_rate=1.0)
-    return nnjax.sweep(config, axes={"momentum": [0, 0.5]}, seeds=2, keep_parameters=True)
+    return nnjax.sweep(config, axes={"momentum": [0, 0.5]}, seeds=2, keep_parameters=True, progress=False)
 def train_at_once(number):
     barrier.wait()
     return train(number)
