@@ -137,7 +137,7 @@ def test_a_forked_process_gets_a_sentence_instead_of_waiting_for_ever(started, s
 
 @pytest.mark.parametrize("platforms", ["nonsense", "tpu"])
 def test_a_platform_that_is_not_there_is_one_sentence(platforms):
-    code = "import nnjax; nnjax.plan(nnjax.Config()).groups[0].arrange()"
+    code = "import nnjax; nnjax.sweep(nnjax.Config(epochs=1))"
     done = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
