@@ -62,7 +62,7 @@ class Progress:
         self.done += runs
         if self._bar is not None:
             self._guarded(lambda: self._advance(runs, words))
-        elif self._lines and self._clock() >= self._next:
+        elif self._lines and self.done != self.total and self._clock() >= self._next:
             self._guarded(lambda: self._print(words))
 
     def _open_bar(self) -> None:

@@ -89,7 +89,7 @@ from concurrent.futures import ThreadPoolExecutor
 import threading, nnjax
 def train(number):
     config = nnjax.Config(hidden=(4 + number % 3,), epochs=2, learning_rate=1.0)
-    return nnjax.sweep(config, axes={"momentum": [0, 0.5]}, seeds=2, keep_parameters=True)
+    return nnjax.sweep(config, axes={"momentum": [0, 0.5]}, seeds=2, keep_parameters=True, progress=False)
 def train_at_once(number):
     barrier.wait()
     return train(number)
@@ -137,7 +137,7 @@ def test_a_forked_process_gets_a_sentence_instead_of_waiting_for_ever(started, s
 
 @pytest.mark.parametrize("platforms", ["nonsense", "tpu"])
 def test_a_platform_that_is_not_there_is_one_sentence(platforms):
-    code = "import nnjax; nnjax.plan(nnjax.Config()).groups[0].arrange()"
+    code = "import nnjax; nnjax.sweep(nnjax.Config(epochs=1))"
     done = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,

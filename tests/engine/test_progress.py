@@ -53,6 +53,12 @@ def test_a_short_training_prints_nothing_to_a_log(monkeypatch: pytest.MonkeyPatc
     assert stderr.getvalue() == ""
 
 
+def test_the_end_needs_no_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    stderr = log(monkeypatch)
+    train(Clock(), 1, 10 * FIRST)  # which was compilation, say
+    assert stderr.getvalue() == ""
+
+
 def test_a_line_says_how_far_it_is_and_how_long_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     stderr = log(monkeypatch)
     clock = Clock()
