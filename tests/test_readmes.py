@@ -7,6 +7,7 @@ import contextlib
 import io
 import os
 import re
+import runpy
 import shlex
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,8 @@ from typing import Any, NamedTuple
 import jax
 import pytest
 
-from nnjax import cli
+from nnjax import cli, parts
+from nnjax.config import field_names
 
 ROOT = Path(__file__).parent.parent
 READMES = sorted(
@@ -85,15 +87,19 @@ def test_the_blocks_of_a_readme_run(path: Path, elsewhere: Path) -> None:
                 exec(compile("\n" * (block.line - 1) + block.text, path, "exec"), namespace)
             elif block.language == "sh":
                 for line in block.text.replace("\\\n", " ").splitlines():
-                    run(line, where)
+                    run(line, where, elsewhere)
         if block.output is not None:
             assert_shown(block.output, printed.getvalue(), where)
 
 
-def run(line: str, where: str) -> None:
-    """A line of a shell that begins with nnjax; others are for people."""
+def run(line: str, where: str, place: Path) -> None:
+    """A line of a shell: the command, or a script that the README has written; others are for people."""
     words = shlex.split(line, comments=True)
-    if not words or words[0] != "nnjax" or words[1:] == ["check"]:  # all formulas: tests/gradcheck
+    if words[:1] == ["python"] and (place / words[1]).is_file() and "/" not in words[1]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", words[1:])
+            runpy.run_path(words[1], run_name="__main__")
+    if words[:1] != ["nnjax"] or words == ["nnjax", "check"]:  # all formulas: tests/gradcheck
         return
     data = os.environ.get("NNJAX_DATA_DIR")
     if "DIR" in words and data is None:
@@ -138,6 +144,17 @@ def headings(path: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-@pytest.mark.parametrize("folder", [path.parent for path in ROOT.glob("nnjax/*/__init__.py")], ids=lambda f: f.name)
+@pytest.mark.parametrize(
+    "folder", [path.parent for path in ROOT.glob("nnjax/*/__init__.py")], ids=lambda f: f.name
+)
 def test_every_folder_of_the_package_has_a_readme(folder: Path) -> None:
     assert (folder / "README.md").is_file()
+
+
+def test_the_table_of_fields_has_all_of_them_and_all_names_of_parts() -> None:
+    text = (ROOT / "nnjax" / "cli" / "README.md").read_text(encoding="utf-8")
+    rows = [row for row in text.splitlines() if row.startswith("| `")]
+    words = set(re.findall(r"`([\w.]+)", "\n".join(rows)))
+    assert set(field_names()) - words == set()
+    for kind in parts.TABLES:
+        assert set(parts.names(kind)) - words == set(), kind
