@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from nnjax.results.network import parameters as parameters
     from nnjax.search.sweep import sweep as sweep
     from nnjax.training.metrics import Metric as Metric
+    from nnjax.validation import UserError as UserError
 
 _HOME = {
     "Config": ("config", "Config"),
@@ -31,6 +32,7 @@ _HOME = {
     "EpochEnd": ("engine.loop", "EpochEnd"),
     "Metric": ("training.metrics", "Metric"),
     "Network": ("results.network", "Network"),
+    "UserError": ("validation", "UserError"),
     "load_data": ("data", "load_data"),
     "load_results": ("results.files", "load"),
     "network": ("results.network", "network"),
@@ -47,6 +49,7 @@ __all__ = [
     "EpochEnd",
     "Metric",
     "Network",
+    "UserError",
     "load_data",
     "load_results",
     "network",

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from nnjax.config import SEED_FIELDS, Config, canonical, check_field, replace
+from nnjax.config import SEED_FIELDS, Config, check_field, replace
+from nnjax.fields import canonical
 from nnjax.parts import Part
 from nnjax.validation import UserError
 

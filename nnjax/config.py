@@ -7,15 +7,15 @@ when the object is made, in one sentence that names it.
 import dataclasses
 import functools
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from nnjax import parts
+from nnjax.fields import CHECKS, canonical, is_module, parse_init, taken_apart
 from nnjax.parts import Part, PartLike
-from nnjax.validation import UserError, check_count, check_range, check_seed, check_type
-from nnjax.validation import choice as choice
-from nnjax.validation import nearest as nearest
+from nnjax.spelling import nearest
+from nnjax.validation import UserError, check_range, check_seed, check_type
 
 OWN_INIT = "normal(0.001)"
 """How the kernels of the models of nnjax start where nothing is said."""
@@ -111,8 +111,8 @@ class Config:
     """The seed of the data order and of dropout; None: the run's seed."""
 
     def __post_init__(self) -> None:
-        if _is_module(self.model):
-            model, attributes = _taken_apart(self.model)
+        if is_module(self.model):
+            model, attributes = taken_apart(self.model)
             object.__setattr__(self, "model", model)
             object.__setattr__(self, "model_attributes", {**attributes, **self.model_attributes})
         self._settle(item.name for item in dataclasses.fields(self))
@@ -132,8 +132,6 @@ class Config:
         """The kind of initialisation and its numbers."""
         if isinstance(self.init, Part):
             return self.init, ()
-        from nnjax.nn.initializers import parse_init
-
         return parse_init(str(self.init or (OWN_INIT if isinstance(self.model, str) else "module")))
 
     def seed_values(self) -> tuple[int, ...]:
@@ -227,141 +225,6 @@ def replace(config: Config, changes: Mapping[str, Any]) -> Config:
     new.__dict__.update(top)
     new._settle(top)
     return new
-
-
-class _Attributes(dict[str, Any]):
-    """The attributes of a module: a mapping that doesn't change."""
-
-    def __hash__(self) -> int:  # type: ignore[override]
-        return hash(tuple(sorted(self.items())))
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _Attributes, (dict(self),)
-
-    def _refuse(self, *_: Any) -> None:
-        raise TypeError("a configuration doesn't change: make another with nnjax.config.replace")
-
-    __setitem__ = __delitem__ = clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
-
-
-def _is_module(model: object) -> bool:
-    """Whether it is a Flax module, not its class; known without importing Flax."""
-    return not isinstance(model, str | Part | type) and any(
-        base.__name__ == "Module" and base.__module__.startswith("flax.") for base in type(model).__mro__
-    )
-
-
-def _taken_apart(module: Any) -> tuple[type, dict[str, Any]]:
-    """A module's class, and those of its attributes that have not their default."""
-    given = {
-        item.name: getattr(module, item.name)
-        for item in dataclasses.fields(module)
-        if item.name not in ("parent", "name")
-    }
-    defaults = {item.name: item.default for item in dataclasses.fields(module)}
-    return type(module), {name: value for name, value in given.items() if value is not defaults[name]}
-
-
-def _resolved(kind: str, value: Any) -> Any:
-    """A field that names parts, with its names checked and the user's functions found."""
-    if kind == "metrics":
-        listed = value if isinstance(value, list | tuple) else (value,)
-        return tuple(parts.resolve(kind, one) for one in listed)
-    if kind == "init" and (value is None or isinstance(value, str)):
-        return parts.resolve(kind, value) if ":" in (value or "") else value
-    return parts.resolve(kind, value)
-
-
-def _plain(value: Any) -> Any:
-    """YAML and JSON have lists only, and axes come as NumPy arrays: a frozen object wants plain values.
-
-    A number of fewer than 64 bits becomes the shortest that it is written as: float32's 0.1 is 0.1.
-    """
-    if isinstance(value, list | tuple | range):
-        return tuple(_plain(item) for item in value)
-    if not hasattr(value, "tolist"):
-        return value
-    short = getattr(getattr(value, "dtype", None), "kind", "") == "f" and value.dtype.itemsize < 8
-    if short and value.ndim == 0:
-        return float(str(value))
-    return tuple(map(_plain, value)) if value.ndim else value.item()
-
-
-def canonical(name: str, value: Any) -> Any:
-    """The value as a configuration holds it: lists are tuples, one width a list of one, NumPy's numbers Python's.
-
-    Raises:
-        UserError: for a part that can't be found.
-    """
-    value = _plain(value)
-    if name in ("hidden", "layer_rates") and isinstance(value, int | float):
-        return (value,)
-    if name == "model_attributes":
-        return _Attributes({attribute: _plain(inner) for attribute, inner in dict(value).items()})
-    if name in parts.TABLES:
-        return value if _is_module(value) else _resolved(name, value)
-    return value
-
-
-def _each(check: Callable[[str, Any], None], name: str) -> Callable[[Any], None]:
-    def of_each(values: Iterable[Any]) -> None:
-        for value in values:
-            check(name, value)
-
-    return of_each
-
-
-def _check_seeds(seeds: Any) -> None:
-    if isinstance(seeds, int):
-        check_range("seeds", seeds, least=1, most=1_000_000)
-        return
-    for seed in seeds:
-        check_seed("seeds", seed)
-    if not seeds or len(set(seeds)) != len(seeds):
-        raise UserError(f"seeds is {list(seeds)}, and must list at least one seed, none twice")
-
-
-def _ranged(name: str, **bounds: float) -> Callable[[Any], None]:
-    return lambda value: check_range(name, value, **bounds)
-
-
-def _counted(name: str) -> Callable[[Any], None]:
-    return lambda value: check_count(name, value)
-
-
-CHECKS: dict[str, Callable[[Any], None]] = {
-    "hidden": _each(check_count, "hidden"),
-    "activation_slope": _ranged("activation_slope"),
-    "dropout": _ranged("dropout", least=0, below=1),
-    "learning_rate": _ranged("learning_rate", least=0),
-    "layer_rates": _each(lambda name, rate: check_range(name, rate, least=0), "layer_rates"),
-    "weight_decay": _ranged("weight_decay", least=0),
-    "momentum": _ranged("momentum", least=0, below=1),
-    "schedule_end": _ranged("schedule_end", least=0),
-    "schedule_steps": _counted("schedule_steps"),
-    "batch_size": _counted("batch_size"),
-    "epochs": _counted("epochs"),
-    "seeds": _check_seeds,
-    "init_seed": lambda seed: check_seed("init_seed", seed),
-    "data_seed": lambda seed: check_seed("data_seed", seed),
-}
-"""What the value of a field must be, beyond its type."""
-
-FIXES_PROGRAM = (
-    *("model", "model_attributes", "hidden", "activation", "residual", "relu_logits", "loss", "optimizer"),
-    *("nesterov", "schedule", "batch_size", "metrics"),
-)
-"""The fields that fix the compiled program. Two settings that differ in others share one, but for whether there is
-any momentum or dropout."""
-
-NUMBERS = (
-    *("activation_slope", "dropout", "init", "learning_rate", "layer_rates", "weight_decay", "momentum"),
-    *("schedule_end", "schedule_steps", "warmup_epochs", "epochs", "seeds", "init_seed", "data_seed"),
-)
-"""The fields that are inputs of the program."""
-
-DATA = ("data",)
-"""The fields that say what it is trained on."""
 
 
 def _check_combinations(config: Config) -> None:

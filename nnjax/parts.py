@@ -116,7 +116,7 @@ def settled(part: PartLike) -> str | Part:
 
 
 def name_of(function: Callable[..., Any]) -> str:
-    """What to call a function: ``module:function`` where it is found again so, else its own name.
+    """What to call a function: ``module:function`` or ``script.py:function`` where that finds it, else its name.
 
     A partial is called by its function and the arguments that it fixes, an object by its class.
     """
@@ -128,6 +128,10 @@ def name_of(function: Callable[..., Any]) -> str:
     for home in (*_PUBLIC, module):
         if home and home != "__main__" and getattr(sys.modules.get(home), qualified, None) is function:
             return f"{home}:{qualified}"
+    script = getattr(sys.modules.get("__main__"), "__file__", None)
+    if module == "__main__" and script and "<" not in qualified:
+        path = Path(script).resolve()
+        return f"{path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path.name}:{qualified}"
     return qualified.rpartition(".")[2]
 
 

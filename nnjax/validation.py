@@ -1,11 +1,12 @@
 """What a value of the configuration must be, and the sentence that says so when it isn't."""
 
-import difflib
 import math
 import types
 import typing
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
+
+from nnjax.spelling import nearest
 
 LARGEST = 3.4028234e38
 """The largest number of 32 bits, in which networks train."""
@@ -13,12 +14,6 @@ LARGEST = 3.4028234e38
 
 class UserError(ValueError):
     """A user's mistake, in one sentence that names the value, what was expected and the nearest right spelling."""
-
-
-def nearest(word: object, known: Iterable[str]) -> str:
-    """``; did you mean 'x'?`` for the spelling closest to ``word``, or nothing."""
-    close = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.5)
-    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def choice(name: str, value: object, known: Iterable[str], others: str = "") -> None:

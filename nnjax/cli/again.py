@@ -7,7 +7,8 @@ from pathlib import Path
 from nnjax.cli.options import Options
 from nnjax.cli.study import folder, present
 from nnjax.config import Config
-from nnjax.validation import UserError, nearest
+from nnjax.spelling import nearest
+from nnjax.validation import UserError
 
 
 def report(flags: Sequence[str]) -> None:

@@ -3,7 +3,8 @@
 import argparse
 from collections.abc import Sequence
 
-from nnjax.validation import UserError, nearest
+from nnjax.spelling import nearest
+from nnjax.validation import UserError
 
 
 def run_check_command(flags: Sequence[str]) -> int:

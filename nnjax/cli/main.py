@@ -12,7 +12,8 @@ from nnjax.cli.endings import sentences
 from nnjax.cli.options import Options, read_options
 from nnjax.cli.study import run
 from nnjax.config import SEED_FIELDS, Config
-from nnjax.validation import UserError, nearest
+from nnjax.spelling import nearest
+from nnjax.validation import UserError
 
 COMMANDS = {
     "train": "Train one setting, with each of its seeds.",

@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from nnjax.axes import Axes, Axis, describe_axes, parse_axes
-from nnjax.cli.yaml_files import read_file, read_yaml
-from nnjax.config import Config, DataConfig, field_names, flatten, nearest, replace
+from nnjax.cli.yaml_files import check_list, read_file, read_yaml, short
+from nnjax.config import Config, DataConfig, field_names, flatten, replace
 from nnjax.parts import OF_NNJAX, TABLES
 from nnjax.parts import names as part_names
+from nnjax.spelling import nearest
 from nnjax.validation import UserError, check_count
 
 WORDS = {*TABLES, "title", "question"} - {"metrics", "init"}
@@ -135,12 +136,13 @@ def read_flag(name: str, text: str) -> Any:
     """The value in the text of a flag: as it stands for a field that holds words, else read as YAML.
 
     Raises:
-        UserError: for what is no YAML.
+        UserError: for what is no YAML, or numbers for a list that are not written as one.
     """
     hint = _hints().get(name)
     if hint is str or typing.get_origin(hint) is Literal or name in WORDS:
         return text
     value = read_yaml(text, f"--{name} {text}")
+    check_list(name, value)
     # The name of a folder may look like a number.
     return text if hint == str | None and value is not None else value
 
@@ -240,7 +242,7 @@ def _default(value: Any) -> str:
     if value is None:
         return ""
     words = isinstance(value, str | Path)
-    return f" (default: {value if words else json.dumps(value, default=lambda array: array.tolist())})"
+    return f" (default: {value if words else json.dumps(value, default=str)})"
 
 
 def _dotted(
@@ -273,11 +275,18 @@ def _dotted(
 
 
 def _unknown(flag: str, program: str, known: list[str]) -> str:
+    near = nearest(flag, known)
+    if flag[:1] in ("\u2012", "\u2013", "\u2014", "\u2212"):  # as a text program makes them of two hyphens
+        return f"{short(flag)} begins with a dash that is no hyphen{near}"
     if not flag.startswith("-"):
-        return f"{flag!r} belongs to no flag: quote a value that has spaces in it"
-    if flag.startswith("--axes"):
+        if near:
+            return f"{short(flag)} belongs to no flag{near}"
+        number = flag.strip().replace(".", "", 1).isdigit()
+        listed = ', and a list is written in brackets, as in "[64, 32]"' if number else ""
+        return f"{short(flag)} belongs to no flag: quote a value that has spaces in it{listed}"
+    if flag.startswith("--axes") and "--axes" not in known:
         return f"{flag} is for nnjax sweep, and {program} trains one setting"
-    return f"there is no flag {flag}{nearest(flag, known)}"
+    return f"there is no flag {flag if len(flag) <= 60 else flag[:57] + '…'}{near}"
 
 
 def _join_axes(axes: Any, single: dict[str, Any]) -> Axes | None:

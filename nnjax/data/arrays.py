@@ -1,6 +1,7 @@
 """Plain NumPy arrays from whatever people hold numbers in: lists, and arrays of jax, torch, pandas or xarray."""
 
 import math
+import numbers
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ def array_of(value: Any, what: str, shape: str) -> np.ndarray:
     if hasattr(value, "toarray") and hasattr(value, "nnz"):
         raise UserError(f"{what} are {kind_of(value)}, and must be an array {shape}: give its toarray()")
     try:
-        array = np.asarray(_unmasked(value))
+        array = np.asarray(_unmasked(value) if _holds_masked(value) else value)
     except Exception as error:  # whatever the owner of the type raises
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise UserError(f"{what} are {a_type(value)} that makes no array: {reason}") from error
@@ -54,6 +55,16 @@ def is_missing(item: object) -> bool:
     return item is None or type(item).__name__ in ("NAType", "NaTType")
 
 
+def is_real(item: object) -> bool:
+    """Whether an object is a real number; a duration of NumPy says so of itself, and is none."""
+    return isinstance(item, numbers.Real | np.bool) and not isinstance(item, np.timedelta64)
+
+
+def is_whole(item: object) -> bool:
+    """Whether an object is a whole number, or true or false."""
+    return isinstance(item, numbers.Integral | np.bool) and not isinstance(item, np.timedelta64)
+
+
 def is_number(text: str) -> bool:
     """Whether a text is a finite number."""
     try:
@@ -71,6 +82,16 @@ def short(item: object) -> str:
     """A value as text, cut short enough for a message."""
     text = str(item)
     return text if len(text) <= 40 else f"{text[:37]}…"
+
+
+def _holds_masked(value: object) -> bool:
+    """Whether this is a masked array, or a list that holds one; a look at the types, as lists may be long."""
+    if not isinstance(value, list | tuple):
+        return isinstance(value, np.ma.MaskedArray)
+    kinds = set(map(type, value))
+    if any(issubclass(kind, np.ma.MaskedArray) for kind in kinds):
+        return True
+    return any(issubclass(kind, list | tuple) for kind in kinds) and any(map(_holds_masked, value))
 
 
 def _unmasked(value: Any) -> Any:

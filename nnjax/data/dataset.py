@@ -78,7 +78,9 @@ class Dataset:
     def notes(self) -> tuple[str, ...]:
         """What is worth saying of the splits, a sentence each: classes that training never sees, and the like."""
         splits = {"training": self.train, "validation": self.valid, "test": self.test}
-        return notes_on(splits, self.classes, loaded=self.config is not None)
+        # A function of the user's own has split them itself.
+        named = self.config is not None and isinstance(self.config.name, str)
+        return notes_on(splits, self.classes, loaded=named)
 
     @cached_property
     def fingerprint(self) -> str:

@@ -5,13 +5,12 @@ networks train in, is refused in a sentence that names the place and, where ther
 """
 
 import math
-import numbers
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import jax.numpy as jnp
 import numpy as np
 
-from nnjax.data.arrays import LARGEST, a_type, array_of, is_missing, is_number, short, text_of
+from nnjax.data.arrays import LARGEST, a_type, array_of, is_missing, is_number, is_real, short, text_of
 from nnjax.validation import UserError
 
 WHOLE = 2**24
@@ -86,10 +85,10 @@ def _numbers(array: np.ndarray, where: str) -> np.ndarray:
     for place, item in np.ndenumerate(array):
         if is_missing(item):
             raise UserError(f"{where} has no value at {_place(place)}, and every input must be a number")
-        if not isinstance(item, numbers.Real | np.bool):
+        if not is_real(item):
             words = f"the text {text_of(item)!r}" if isinstance(item, str | bytes) else a_type(item)
             raise UserError(f"{where} holds {words} at {_place(place)}, and inputs must be numbers")
-        size: Any = abs(item)
+        size = abs(cast(float, item))
         if LARGEST < size < math.inf:
             _complain_of_size(item, place, where)
     return array.astype(float)
@@ -107,8 +106,11 @@ def _whole(array: np.ndarray, where: str) -> np.ndarray:
 
 
 def _finite(array: np.ndarray, where: str) -> np.ndarray:
-    with np.errstate(over="ignore", under="ignore"):
-        wrong = np.argwhere(~np.isfinite(array.astype(np.float32)))
+    # Most arrays are found right without a copy of them.
+    wrong = np.empty((0, 2), int)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        if not (float(array.min()) >= -LARGEST and float(array.max()) <= LARGEST):
+            wrong = np.argwhere(~np.isfinite(array.astype(np.float32)))
     if wrong.size:
         place = tuple(wrong[0])
         if np.isfinite(array[place]):

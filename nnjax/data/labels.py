@@ -1,11 +1,10 @@
 """The labels of a split, the number of each example's class from 0: which are taken, what is said of others."""
 
-import numbers
 from typing import NoReturn
 
 import numpy as np
 
-from nnjax.data.arrays import array_of, is_missing, is_number, kind_of, short, text_of
+from nnjax.data.arrays import array_of, is_missing, is_number, is_real, is_whole, kind_of, short, text_of
 from nnjax.validation import UserError
 
 
@@ -68,13 +67,13 @@ def _same_objects(array: np.ndarray, where: str) -> np.ndarray:
             raise UserError(
                 f"{where} holds the label {short(item)} at {_place(place)}, and labels count classes from 0"
             )
-    if all(isinstance(item, numbers.Integral | np.bool) for item in array):
+    if all(map(is_whole, array)):
         return array.astype(np.int64)
-    if all(isinstance(item, numbers.Real) for item in array):
+    if all(map(is_real, array)):
         return array.astype(float)
     if all(isinstance(item, str | bytes) for item in array):
         return np.array([text_of(item) for item in array])
-    odd = next(place for place, item in enumerate(array) if not isinstance(item, numbers.Real))
+    odd = next(place for place, item in enumerate(array) if not is_real(item))
     raise UserError(
         f"{where} holds {kind_of(array[odd])} for the label at {_place(odd)}, and labels must be whole numbers "
         "from 0"

@@ -149,6 +149,11 @@ def load_data(
         UserError: in one sentence, for an unknown name, a folder or file that is missing, damaged data, or files
             that are known to be another data set's.
     """
+    if not isinstance(name, str | Part) and not callable(name):
+        raise UserError(
+            f"data.name is {kind_of(name)}, and must be one of {', '.join(DATASETS)}, or a function; a "
+            "nnjax.Dataset is loaded already"
+        )
     if not isinstance(dir, str | os.PathLike | None):
         raise UserError(f"data.dir is {kind_of(dir)}, and must be a text or a path")
     folder = os.fspath(dir) if isinstance(dir, os.PathLike) else dir

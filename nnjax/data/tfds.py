@@ -19,12 +19,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
-from nnjax.config import choice
 from nnjax.data import cache
 from nnjax.data.idx import FILES, read_idx
 from nnjax.data.labels import check_labels
 from nnjax.types import Examples
-from nnjax.validation import UserError
+from nnjax.validation import UserError, choice
 
 NAMES = ("mnist", "fashion_mnist", "kmnist")
 INFO = "dataset_info.json"

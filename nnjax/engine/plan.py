@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 import jax
 
 from nnjax.axes import Axes, Axis, expand, parse_axes
-from nnjax.config import FIXES_PROGRAM, SEED_FIELDS, Config, DataConfig
+from nnjax.config import SEED_FIELDS, Config, DataConfig
 from nnjax.data import Dataset, load_data
 from nnjax.engine import devices, layout
 from nnjax.engine.cost import StepCost, step_cost
 from nnjax.engine.layout import Grid
+from nnjax.fields import FIXES_PROGRAM
 from nnjax.nn.initializers import initializer_of
 from nnjax.nn.models import param_shapes
 from nnjax.parts import Part

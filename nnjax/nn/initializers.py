@@ -9,7 +9,6 @@ One of a user's own is a function ``(key, shape, dtype) -> array``, as those of 
 import dataclasses
 import functools
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -20,7 +19,7 @@ from jaxtyping import Array, Bool, Float
 from nnjax.nn.layers import is_kernel, layer_names, layer_of
 from nnjax.parts import Part, tried
 from nnjax.types import Key, Params
-from nnjax.validation import UserError, check_range, choice
+from nnjax.validation import UserError
 
 Draw: TypeAlias = Callable[[Key, tuple[int, ...], Float[Array, " n"]], Float[Array, "*shape"]]
 """``(key, shape, numbers) -> kernel``."""
@@ -188,37 +187,6 @@ INITIALIZERS: dict[str, Initializer] = {
     ),
     "module": Initializer(None),
 }
-
-
-def parse_init(text: str) -> tuple[str, tuple[float, ...]]:
-    """The kind and the numbers in an initialisation's name: ``"normal(0.01)"`` is ("normal", (0.01,)).
-
-    Numbers that are left out are those of the kind.
-
-    Raises:
-        UserError: for an unknown kind, too many numbers, or what isn't a number.
-    """
-    match = re.fullmatch(r"\s*(\w+)\s*(?:\(([^()]*)\))?\s*", text)
-    if not match:
-        torn = "; in a list, quote one with a comma" if text.count("(") != text.count(")") else ""
-        raise UserError(f"init is {text!r}, and must be a name with its numbers, such as 'normal(0.001)'{torn}")
-    kind, inside = match[1], (match[2] or "").strip()
-    choice("init", kind, INITIALIZERS, ", or module:function or file.py:function")
-    words = inside.split(",") if inside else []
-    defaults = INITIALIZERS[kind].numbers
-    if len(words) > len(defaults):
-        takes = f"{len(defaults)} number{'s' * (len(defaults) != 1)}" if defaults else "no numbers"
-        raise UserError(f"init is {text!r}, and {kind} takes {takes}")
-    try:
-        given = tuple(float(word) for word in words)
-    except ValueError:
-        raise UserError(f"init is {text!r}, and what stands in the brackets must be numbers") from None
-    numbers = given + defaults[len(given) :]
-    for number in numbers:
-        check_range(f"the number in init {text!r}", number)
-    if wrong := INITIALIZERS[kind].wrong(numbers):
-        raise UserError(f"init is {text!r}, and {wrong}")
-    return kind, numbers
 
 
 @functools.cache

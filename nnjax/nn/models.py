@@ -16,14 +16,16 @@ from typing import Any, TypeAlias
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from nnjax.nn.activations import activation_of, sigmoid
 from nnjax.nn.layers import is_kernel, layer_of
 from nnjax.nn.matmul import product
 from nnjax.parts import Part, takes, tried
+from nnjax.spelling import nearest
 from nnjax.types import Activation, Dtype, Key, Params, Scalar
-from nnjax.validation import UserError, nearest
+from nnjax.validation import UserError
 
 Network: TypeAlias = nn.Module
 
@@ -35,7 +37,7 @@ class SoftmaxRegression(nn.Module):
     relu_logits: bool = False
 
     @nn.compact
-    def __call__(self, x: Float[Array, "*B D"]) -> Float[Array, "*B C"]:
+    def __call__(self, x: Float[Array | np.ndarray, "*B D"]) -> Float[Array, "*B C"]:
         """The logits of inputs ``x``."""
         logits = nn.Dense(self.classes, use_bias=False, dot_general=_dot_general)(x)
         return nn.relu(logits) if self.relu_logits else logits
@@ -54,7 +56,7 @@ class MLP(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: Float[Array, "*B D"], *, slope: Scalar = 1.0, dropout: Scalar | None = None
+        self, x: Float[Array | np.ndarray, "*B D"], *, slope: Scalar = 1.0, dropout: Scalar | None = None
     ) -> Float[Array, "*B C"]:
         """The logits of inputs ``x``.
 
@@ -146,7 +148,7 @@ def _check(part: Part, network: Network, classes: int, inputs: int) -> None:
 def call(
     network: Network,
     params: Params,
-    x: Float[Array, "*B D"],
+    x: Float[Array | np.ndarray, "*B D"],
     *,
     slope: Scalar = 1.0,
     dropout: Scalar | None = None,

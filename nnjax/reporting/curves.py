@@ -57,7 +57,7 @@ class Curves:
     @cached_property
     def leaving(self) -> NDArray[np.bool_]:
         """The curves that leave the loss axis, ``[splits, K]``: up to them all others would be flat."""
-        there = self.tops[np.isfinite(self.tops)]
+        there = self.tops[self.tops > 0]
         if not there.size:
             return np.zeros(self.tops.shape, bool)
         return self.tops > FAR * np.quantile(there, 0.25, method="lower")

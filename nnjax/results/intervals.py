@@ -13,9 +13,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from nnjax.config import choice
 from nnjax.results.runs import SEEDS, seed_dims
-from nnjax.validation import UserError
+from nnjax.validation import UserError, choice
 
 Floats = NDArray[np.float64]
 

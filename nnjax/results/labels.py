@@ -7,24 +7,20 @@ diverged, had been stopped or had had its epochs.
 """
 
 import base64
-import datetime
-import importlib.metadata
 import json
-import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 import xarray as xr
-import yaml
 
-from nnjax.axes import Axis, describe_axes
+from nnjax.axes import Axis
 from nnjax.config import Config, flat
 from nnjax.data import Dataset
 from nnjax.nn.layers import layer_of, leaf_of
-from nnjax.parts import TABLES, Part
 from nnjax.results.forward import recorded_program
+from nnjax.results.provenance import provenance
 from nnjax.training.metrics import Variable, variables
 from nnjax.training.structure import Structure
 from nnjax.types import Params
@@ -105,7 +101,7 @@ def label(
     coords |= _coordinates(config, axes)
     if seeds:
         coords["seed"] = np.array(seeds)
-    return xr.Dataset(found, coords, _provenance(config, axes, parts, device, wall_time))
+    return xr.Dataset(found, coords, provenance(config, axes, [part.data for part in parts], device, wall_time))
 
 
 def _metrics(
@@ -213,101 +209,3 @@ def labels_of(values: Sequence[Any]) -> np.ndarray:
     if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
         return np.array(values)
     return np.array([str(value) for value in values], dtype=object)
-
-
-def _provenance(
-    config: Config, axes: Sequence[Axis], parts: Sequence[Trained], device: str, wall_time: float
-) -> dict[str, Any]:
-    packages = ("nnjax", "jax", "jaxlib", "flax", "optax", "numpy", "xarray")
-    data = list({id(part.data): part.data for part in parts}.values())
-    said = {
-        "config": _configuration(config, data, axes),
-        "parts": json.dumps(_own_parts(config, axes)),
-        "data": "; ".join(dict.fromkeys(map(str, data))),
-        "datasets": json.dumps([_described(dataset) for dataset in data]),
-        "versions": json.dumps({name: _version(name) for name in packages}),
-        "device": device,
-        "git_revision": _git_revision(),
-        "wall_time": round(wall_time, 3),
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-    }
-    if len(data) == 1:
-        said["chance"] = float(np.bincount(data[0].test.y).max() / len(data[0].test.y))
-    return said
-
-
-def _described(data: Dataset) -> dict[str, Any]:
-    """What a network must know of the data that it was trained on."""
-    return {
-        "name": data.name,
-        "classes": int(data.classes),
-        "inputs": data.inputs,
-        "scale": float(data.scale),
-        "config": None if data.config is None else _plain(vars(data.config)),
-    }
-
-
-def _own_parts(config: Config, axes: Sequence[Axis]) -> dict[str, dict[str, str]]:
-    """The parts of the user's own by field and name, each with the hash of its source."""
-    found: dict[str, dict[str, str]] = {}
-    values = [
-        *flat(config).items(),
-        *(item for axis in axes for change in axis.changes for item in change.items()),
-    ]
-    for field, value in values:
-        for part in value if isinstance(value, tuple) else (value,):
-            if field in TABLES and isinstance(part, Part):
-                found.setdefault(field, {})[part.name] = part.source
-    return found
-
-
-def _configuration(config: Config, data: Sequence[Dataset], axes: Sequence[Axis]) -> str:
-    """The sweep as a YAML file that ``nnjax sweep --config`` takes: every field, and the axes.
-
-    A data set of one's own can't be named in a file: that file is refused, rather than train on other data.
-    """
-    words: dict[str, Any] = {"data": {}}
-    for name, value in flat(config).items():
-        group, _, inner = name.partition(".")
-        if group == "data":
-            words["data"][inner] = value
-        else:
-            words[name] = value
-    own = [dataset.name for dataset in data if dataset.config is None]
-    if own:
-        words["data"] = {"name": f"{own[0]}, given in Python"}
-    if axes:
-        words["axes"] = describe_axes(axes)
-    return yaml.safe_dump(_plain(words), sort_keys=False, allow_unicode=True)
-
-
-def _plain(value: Any) -> Any:
-    """The value in the words of YAML and JSON: lists for tuples, Python numbers for NumPy's, names for parts."""
-    if isinstance(value, Mapping):
-        return {name: _plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple | range):
-        return [_plain(item) for item in value]
-    if isinstance(value, Part):
-        return value.name
-    return value.tolist() if hasattr(value, "tolist") else value
-
-
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"
-
-
-def _git_revision() -> str:
-    """The commit of the working folder, with a + where files have changed since; empty outside of git."""
-    try:
-        commit = subprocess.run(
-            ["git", "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"],
-            capture_output=True,
-            text=True,
-            timeout=10,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return commit.stdout.strip()

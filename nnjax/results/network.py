@@ -12,7 +12,8 @@ import xarray as xr
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
-from nnjax.config import Config, canonical
+from nnjax.config import Config
+from nnjax.fields import canonical
 from nnjax.nn.layers import layer_names
 from nnjax.nn.models import Network as Module
 from nnjax.nn.models import call, network_of
@@ -20,8 +21,9 @@ from nnjax.parts import name_of
 from nnjax.results import configs
 from nnjax.results.forward import read_program
 from nnjax.results.labels import KEPT, PARAMS, labels_of, variable_of
+from nnjax.spelling import nearest
 from nnjax.types import Params
-from nnjax.validation import UserError, nearest
+from nnjax.validation import UserError
 
 BLOCK = 10_000
 """Examples that are put through a network at a time."""
@@ -113,9 +115,8 @@ class Network:
                 f"y has the shape {list(labels.shape)}, and must be one class number for each example of x"
             )
         if labels.size and not 0 <= labels.min() <= labels.max() < self.classes:
-            raise UserError(
-                f"y holds classes from {labels.min()} to {labels.max()}, and they are 0 to {self.classes - 1}"
-            )
+            held = f"classes from {labels.min()} to {labels.max()}"
+            raise UserError(f"y holds {held}, and must hold 0 to {self.classes - 1}")
         return labels
 
     def _by_module(self) -> Callable[[Params, Any, Any], Any]:
@@ -213,7 +214,7 @@ def _run(results: xr.Dataset, labels: dict[str, Any]) -> dict[str, int]:
 
 def _label(name: str, value: Any, places: list[Any]) -> Any:
     """A value as it labels its axis."""
-    if isinstance(value, str) or value in places:
+    if isinstance(value, str):
         return value
     if callable(value):
         return name_of(value)

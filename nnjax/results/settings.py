@@ -10,8 +10,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from nnjax.config import nearest
 from nnjax.results.runs import METRICS, accuracies, counted, seed_dims
+from nnjax.spelling import nearest
 from nnjax.validation import UserError
 
 
@@ -100,7 +100,7 @@ class Overview:
         mean = np.where(there, runs, 0).sum(axis=1) / np.maximum(count, 1).astype(runs.dtype)
         share = np.where(count, self.diverged / self.total, 1)  # no accuracy at all is as bad as all diverged
         # The last key is the first to decide, and what ties stays in order.
-        return np.lexsort((np.where(count, -mean, np.inf), share))
+        return np.lexsort((-mean, share))
 
     def curves(self, name: str, places: Sequence[int]) -> xr.DataArray:
         """The variable ``name`` of some settings, ``[setting, seed…, epoch]``, of the runs that count."""

@@ -44,8 +44,8 @@ def sweep(
             the last bits of a matrix product do.
         keep_parameters: keep the best and the last parameters of each run; `nnjax.network` makes one of
             them that predicts.
-        on_epoch: is called with a `nnjax.EpochEnd` at each end of an epoch of the runs that share a program, before
-            the next epoch begins; it may answer which of these runs stop there, by their indices.
+        on_epoch: is called with a `nnjax.EpochEnd` at each end of an epoch of the runs that share a program,
+            before the next epoch begins; it may answer which of these runs stop there, by their indices.
         states: whether ``on_epoch`` is given the runs' states too, which are fetched for it.
         progress: show a bar, or nothing; None shows a bar on a terminal and a line now and then elsewhere.
 

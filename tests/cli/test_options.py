@@ -227,3 +227,70 @@ def test_a_folder_without_the_name_of_what_it_holds_is_refused():
         read("--data.dir", "DIR")
     assert read("--data.dir", "DIR", "--data.name", "mnist").config.data.dir == "DIR"
     assert read("--data.dir", "DIR", "--axes.data.name", "[digits, mnist]").config.data.dir == "DIR"
+
+
+# What people write for a flag or a value, and the sentence; the first word is the command.
+SPELLINGS = {
+    "colons": (["train", "--seeds", "1:10"], "seeds is '1:10', and a list is written in brackets: [0, 1, 2]"),
+    "range": (
+        ["train", "--seeds", "range(3)"],
+        "seeds is 'range(3)', and a list is written in brackets: [0, 1, 2]",
+    ),
+    "commas": (["train", "--hidden", "64,32"], "hidden is '64,32', and a list is written in brackets: [64, 32]"),
+    "crosses": (["train", "--hidden=64x32"], "hidden is '64x32', and a list is written in brackets: [64, 32]"),
+    "several values": (
+        ["train", "--hidden", "64", "32"],
+        "'32' belongs to no flag: quote a value that has spaces in it, and a list is written in brackets, as in "
+        '"[64, 32]"',
+    ),
+    "yes": (["train", "--nesterov", "yes"], "nesterov is 'yes', and must be true or false"),
+    "one hyphen": (["train", "-lr", "1"], "there is no flag -lr; did you mean '--learning_rate'?"),
+    "no hyphens": (
+        ["train", "learning_rate=1"],
+        "'learning_rate' belongs to no flag; did you mean '--learning_rate'?",
+    ),
+    "no hyphens, with a slip": (
+        ["train", "learnin_rate=1"],
+        "'learnin_rate' belongs to no flag; did you mean '--learning_rate'?",
+    ),
+    "dash": (
+        ["train", "\u2014learning_rate", "1"],
+        "'\u2014learning_rate' begins with a dash that is no hyphen; did you mean '--learning_rate'?",
+    ),
+    "minus": (
+        ["train", "\u2212seeds=1"],
+        "'\u2212seeds' begins with a dash that is no hyphen; did you mean '--seeds'?",
+    ),
+    "nothing meant": (["train", "--list"], "there is no flag --list"),
+    "axes in a sweep": (
+        ["sweep", "--axes_learning_rate", "[1]"],
+        "there is no flag --axes_learning_rate; did you mean '--axes.learning_rate'?",
+    ),
+    "axis by its alias": (
+        ["sweep", "--axes-lr", "[1]"],
+        "there is no flag --axes-lr; did you mean '--axes.learning_rate'?",
+    ),
+    "long flag": (["train", f"--{'x' * 200}"], f"there is no flag --{'x' * 55}…"),
+    "long word": (["train", "x" * 200], f"'{'x' * 56}… belongs to no flag: quote a value that has spaces in it"),
+    "long value": (
+        ["train", f"--hidden={'[' * 200}"],
+        f"--hidden {'[' * 48}… is no YAML that can be read: brackets or indented lines stand more than 100 deep",
+    ),
+    "recursive": (
+        ["train", "--hidden=&a [*a]"],
+        "--hidden &a [*a] is no YAML that can be read: an alias stands inside of what it stands for",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SPELLINGS)
+def test_what_people_write_is_understood_or_one_sentence(case):
+    (command, *argv), sentence = SPELLINGS[case]
+    with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
+        read_options(
+            argv, Options(Config()), program=f"nnjax {command}", description="", takes_axes=command == "sweep"
+        )
+
+
+def test_a_whole_number_with_zeros_before_it_is_decimal():
+    assert read("--epochs", "010", "--seeds", "[01, 08]").config == Config(epochs=10, seeds=(1, 8))

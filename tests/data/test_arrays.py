@@ -151,6 +151,10 @@ REFUSED_INPUTS: dict[str, tuple[Any, str]] = {
         pd.DataFrame({"a": [1, 2, 3], "b": ["x", "y", "z"]}),
         r"holds the text 'x' at example 0, in",
     ),
+    "duration among objects": (
+        with_value(np.timedelta64(1), object),
+        r"holds a timedelta64 at example 2, input 1 .*, and inputs must be numbers$",
+    ),
     "object": (with_value(X, object), r"holds an ndarray at example 2, input 1 .*, and inputs must be numbers$"),
     "records": (
         np.zeros(3, [("a", float), ("b", float)]),
@@ -247,6 +251,10 @@ REFUSED_LABELS: dict[str, tuple[Any, str]] = {
     "dates": (
         Y.astype("datetime64[s]"),
         r"labels of type datetime64\[s\], and they must be whole numbers from 0$",
+    ),
+    "duration among objects": (
+        np.array([0, 1, np.timedelta64(1)], object),
+        r"holds a timedelta64 for the label at example 2 .* must be whole numbers from 0$",
     ),
     "one-hot": (
         np.eye(3),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnjax.data import load, load_data
+from nnjax.data import Examples, load, load_data
 
 
 def write_idx(folder: Path) -> Path:
@@ -76,21 +76,24 @@ IDX_NAMES = (
 MISSING: dict[str, tuple[dict[str, Any], str]] = {
     "unknown name": (
         {"name": "mnits"},
-        "data.name is 'mnits', and must be one of digits, mnist, fashion_mnist, kmnist; did you mean 'mnist'?",
+        "data.name is 'mnits', and must be one of digits, mnist, fashion_mnist, kmnist, or module:function or "
+        "file.py:function; did you mean 'mnist'?",
     ),
     "name far from all": (
         {"name": "my_results"},
-        "data.name is 'my_results', and must be one of digits, mnist, fashion_mnist, kmnist; data of your own are "
-        "given as a nnjax.Dataset",
+        "data.name is 'my_results', and must be one of digits, mnist, fashion_mnist, kmnist, or module:function "
+        "or file.py:function",
     ),
     "no name": (
         {"name": None},
-        "data.name is None, and must be one of digits, mnist, fashion_mnist, kmnist; data",
+        "data.name is None, and must be one of digits, mnist, fashion_mnist, kmnist, or a fu",
     ),
     "arrays for a name": (
         {"name": np.zeros((2, 2))},
-        "data.name is an ndarray of shape (2, 2), and must be one of",
+        "data.name is an ndarray of shape (2, 2), and must be one of digits, mnist, fashion_mnist, kmnist, or a "
+        "function; a nnjax.Dataset is loaded already",
     ),
+    "data set for a name": ({"name": load_data()}, "data.name is a Dataset, and must be one of digits, mnist, "),
     "number for a folder": ({"dir": 3}, "data.dir is an int, and must be a text or a path"),
     "bytes for a folder": ({"dir": b"whole"}, "data.dir is a bytes, and must be a text or a path"),
     "named folder of a parent": ({"dir": "parent"}, "parent/mnist doesn't hold mnist: it lacks train-images"),
@@ -255,3 +258,39 @@ def test_the_sums_are_those_of_tensorflow_datasets() -> None:
         builder = tfds.builder_cls(name)
         sums = {info.checksum for info in builder.url_infos.values()}
         assert sums == set(load.DATASETS[name].originals[:4])
+
+
+def read_mine(name: str, folder: str | None, source: str) -> tuple[Examples, Examples]:
+    x, y = np.random.default_rng(0).normal(size=(84, 3)), np.arange(84) % 7
+    return Examples(x[:70], y[:70]), Examples(x[70:], y[70:])
+
+
+def test_a_data_set_is_one_entry_of_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(load.DATASETS, "mine", load.Named(read_mine, classes=7, scale=1.0))
+    data = load_data("mine")
+    assert (data.name, data.classes, data.scale, data.inputs) == ("mine", 7, 1.0, 3)
+    assert [len(split.y) for split in (data.train, data.valid, data.test)] == [56, 14, 14]
+    # In files of the form of MNIST, with classes of its own.
+    monkeypatch.setitem(load.DATASETS, "letters", load.Named(load.read_files, classes=26, scale=255.0))
+    write_idx(tmp_path / "letters")
+    labels = tmp_path / "letters" / "train-labels-idx1-ubyte"
+    labels.write_bytes(labels.read_bytes()[:-1] + bytes([25]))
+    assert load_data("letters", tmp_path).valid.y.tolist() == [8, 25]
+    labels.write_bytes(labels.read_bytes()[:-1] + bytes([26]))
+    with pytest.raises(ValueError, match=r"holds the label 26 at example 9 .* labels must be 0 to 25$"):
+        load_data("letters", tmp_path)
+
+
+def test_the_examples_of_the_documentation_run() -> None:
+    text = (Path(load.__file__).parent / "README.md").read_text()
+    (code,) = (part.partition("```")[0] for part in text.split("```python\n")[1:2])
+    scope: dict[str, Any] = {}
+    exec(code, scope)
+    assert str(scope["mine"]) == "mine: 300, 100, 100 examples for training, validation, test; 4 inputs, 3 classes"
+    assert scope["mine"].notes == ()
+    for name in load.DATASETS:
+        assert f"`{name}`" in text
+    for source in load.SOURCES:
+        assert f"| `{source}` |" in text
+    for path in Path(load.__file__).parent.glob("[a-z]*.py"):
+        assert f"`{path.name}`" in text

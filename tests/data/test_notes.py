@@ -40,6 +40,8 @@ def test_sorted_files_are_told_from_the_classes_that_only_validate() -> None:
         "training has no example of the classes 8 and 9, of which validation has 20 and test 2: the training set "
         "lies sorted by class, and is shuffled before the split by nnjax.data.split_train(…, seed=0)",
     )
+    # Of one's own as well, though it has a configuration.
+    assert dataclasses.replace(own, config=DataConfig(lambda: own)).notes == own.notes
 
 
 NOTES: dict[str, tuple[Dataset, tuple[str, ...]]] = {

@@ -251,6 +251,20 @@ def test_a_loss_that_an_axis_can_show_stays_on_it(results: xr.Dataset) -> None:
     assert "axis" not in figures.caption(results)
 
 
+def test_a_point_that_leaves_the_axis_has_no_bar() -> None:
+    results = make_results(RATES, seeds=2, epochs=1)
+    results["valid_loss"][1, 0] = 1e28
+    panel = figures.learning_curves(results).axes[0]
+    assert [bars.has_yerr for bars in panel.containers] == [True] * 3 + [False] + [True] * 4
+
+
+def test_a_loss_of_zero_sends_no_other_off_the_axis() -> None:
+    results = make_results(RATES, seeds=2)
+    for name in ("train_loss", "valid_loss"):
+        results[name][:2] = 0.0
+    assert "axis" not in figures.caption(results)
+
+
 def test_where_all_losses_explode_the_axis_shows_them() -> None:
     results = make_results(seeds=2, epochs=4)
     for name in ("train_loss", "valid_loss"):

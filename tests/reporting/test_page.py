@@ -3,6 +3,7 @@
 import re
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 import xarray as xr
 
@@ -145,3 +146,14 @@ def test_a_table_that_is_too_wide_scrolls_within_the_page() -> None:
     (box,) = [attributes for attributes in found.all("div") if "rows" in (attributes["class"] or "").split()]
     assert (box["role"], box["tabindex"]) == ("region", "0")
     assert box["aria-label"]
+
+
+def test_variables_that_are_missing_or_have_dimensions_of_their_own_change_no_page() -> None:
+    results = make_results(**KINDS["stopped"])
+    more = results.assign(
+        layer_norm=(("learning_rate", "seed", "epoch", "layer"), np.zeros((4, 3, 5, 2))),
+        class_accuracy=(("learning_rate", "seed", "class"), np.zeros((4, 3, 10))),
+    )
+    less = results[list(stats.METRICS)]
+    first, *others = (page.page(each, title="A", question="B") for each in (results, more, less))
+    assert others == [first, first]
