@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nnjax.results import stats as stats
     from nnjax.results.files import load as load_results
     from nnjax.results.files import save as save_results
+    from nnjax.results.merge import merge as merge
     from nnjax.results.network import Network as Network
     from nnjax.results.network import network as network
     from nnjax.results.network import parameters as parameters
@@ -35,6 +36,7 @@ _HOME = {
     "UserError": ("validation", "UserError"),
     "load_data": ("data", "load_data"),
     "load_results": ("results.files", "load"),
+    "merge": ("results.merge", "merge"),
     "network": ("results.network", "network"),
     "parameters": ("results.network", "parameters"),
     "plan": ("engine.plan", "plan"),
@@ -52,6 +54,7 @@ __all__ = [
     "UserError",
     "load_data",
     "load_results",
+    "merge",
     "network",
     "parameters",
     "plan",

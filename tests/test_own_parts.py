@@ -209,7 +209,7 @@ try:
     network.module
 except nnjax.UserError as error:
     print(error)
-print(configs.best(results).init)
+print(nnjax.stats.best(results).init)
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=away, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -227,7 +227,7 @@ def test_a_part_that_has_changed_is_not_taken_for_the_one_that_was_trained(mine,
     again = nnjax.network(results, seed=0)
     np.testing.assert_array_equal(network.logits(digits.test.x), again.logits(digits.test.x))
     with pytest.raises(UserError, match="has changed since"):
-        nnjax.sweep(configs.best(results), digits)
+        nnjax.sweep(nnjax.stats.best(results), digits)
 
 
 def test_the_command_trains_and_sweeps_them(mine, tmp_path, capsys):

@@ -1,38 +1,107 @@
-"""How a command ends: in what a user can mend as one sentence, and never with half a line to a closed pipe."""
+"""How a command ends: a user's mistake is one sentence on stderr, and whatever ends it, an exit code says so.
+
+Exit codes: 2 for a mistake or a full disk, 130 for Ctrl-C, 143 for SIGTERM, 129 for a terminal that was closed,
+141 where nobody reads the output any more. An error of ours keeps its traceback.
+"""
 
 import contextlib
 import errno
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
+from types import FrameType
+from typing import Any, NoReturn, TextIO
 
+from nnjax.cli import lookalikes
 from nnjax.validation import UserError
 
-NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EFBIG}
 """What the system answers where nothing can be written."""
+
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+"""What asks a program to end, by name, as not every system has all of them."""
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal has asked the program to end; like Ctrl-C it passes through everything, which cleans up."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+    def __str__(self) -> str:
+        return f"stopped by {'Ctrl-C' if self.number == signal.SIGINT else signal.Signals(self.number).name}"
 
 
 @contextlib.contextmanager
 def sentences() -> Iterator[None]:
-    """Say what the user can mend in one sentence, and end the program; an error of ours keeps its traceback."""
+    """Say what the user can mend in one sentence, and end the program; an error of ours keeps its traceback.
+
+    Raises:
+        SystemExit: with the exit code.
+    """
+    _prepare_streams()
+    with _signals():
+        try:
+            try:
+                yield
+            finally:
+                _flush(sys.stdout)
+        except BrokenPipeError:  # whoever read the output has gone: `nnjax … | head`
+            _drop_output()
+            raise SystemExit(128 + 13) from None
+        except KeyboardInterrupt as error:
+            stopped = error if isinstance(error, Stopped) else Stopped(signal.SIGINT)
+            _end(128 + stopped.number, str(stopped), error)
+        except Exception as error:
+            sentence = _sentence(error)
+            if sentence is None:
+                raise
+            _end(2, sentence, error)
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[None]:
+    """Turn signals that ask for an end into `Stopped`, but for those that somebody takes care of or ignores.
+
+    After the first, another SIGTERM changes nothing while all is tidied up, and another Ctrl-C ends it at once.
+    """
+    if threading.current_thread() is not threading.main_thread():  # others can't, and get none
+        yield
+        return
+    former: dict[int, Any] = {}
+
+    def stop(number: int, frame: FrameType | None) -> NoReturn:
+        for taken in former:
+            signal.signal(taken, signal.SIG_DFL if taken == signal.SIGINT else signal.SIG_IGN)
+        raise Stopped(number)
+
+    for name in SIGNALS:
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+            former[number] = signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+def _prepare_streams() -> None:
+    """Streams that print what they can, and no file that is opened later in the place of a closed one."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # a terminal without ± or η
-    try:
+            with contextlib.suppress(Exception):
+                stream.reconfigure(errors=lookalikes.NAME)
+    for standard in (0, 1, 2):
         try:
-            yield
-        finally:
-            sys.stdout.flush()
-    except BrokenPipeError:  # whoever read the output has gone: `nnjax … | head`
-        _drop_output()
-        raise SystemExit(128 + 13) from None
-    except KeyboardInterrupt as error:
-        _end(130, "stopped by Ctrl-C", error)
-    except Exception as error:
-        sentence = _sentence(error)
-        if sentence is None:
-            raise
-        _end(2, sentence, error)
+            os.fstat(standard)
+        except OSError:
+            # XLA's words to a closed stderr would go into the results, had their file taken its number.
+            with contextlib.suppress(OSError):
+                os.open(os.devnull, os.O_RDWR)
 
 
 def _sentence(error: Exception) -> str | None:
@@ -48,16 +117,26 @@ def _sentence(error: Exception) -> str | None:
     return None
 
 
+def _flush(stream: TextIO | None) -> None:
+    """Write what has been kept back, where there is somewhere to write it."""
+    if stream is not None and not getattr(stream, "closed", False):
+        stream.flush()
+
+
 def _drop_output() -> None:
-    """Give up what can't be written: Python tries again when it ends, and complains."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Give up what can't be written: Python tries again when it ends, complains, and has an exit code for it."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            _flush(stream)
+        except OSError:
+            with contextlib.suppress(OSError, ValueError):  # a stream without a file
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _end(code: int, sentence: str, error: BaseException) -> None:
+def _end(code: int, sentence: str, error: BaseException) -> NoReturn:
     notes = [] if isinstance(error, UserError) else getattr(error, "__notes__", [])  # where the results are left
-    print(f"nnjax: {' '.join('. '.join([sentence, *notes]).split())}", file=sys.stderr)
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError, ValueError):  # nobody is there to read it
+            print(f"nnjax: {' '.join('. '.join([sentence, *notes]).split())}", file=sys.stderr, flush=True)
     _drop_output()
     raise SystemExit(code)

@@ -36,7 +36,7 @@ options:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code: 0, 1 for a wrong formula, 2 for a user's mistake, 130 for Ctrl-C."""
+    """Run a command and return its exit code: 0, 1 for a wrong formula, else one of `nnjax.cli.endings`."""
     try:
         with sentences():
             _command(sys.argv[1:] if argv is None else argv)

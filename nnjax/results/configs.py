@@ -12,7 +12,7 @@ from nnjax import parts
 from nnjax.axes import Axis, expand, parse_axes
 from nnjax.config import Config, DataConfig, replace
 from nnjax.parts import Part
-from nnjax.results import stats
+from nnjax.results.settings import rank
 from nnjax.validation import UserError
 
 
@@ -40,7 +40,7 @@ def setting(results: xr.Dataset, index: int) -> Config:
 
 def best(results: xr.Dataset) -> Config:
     """The configuration of the best setting (`nnjax.stats.rank`), which `nnjax.sweep` trains again."""
-    return setting(results, stats.rank(results)[0].place)
+    return setting(results, rank(results)[0].place)
 
 
 def recorded(results: xr.Dataset) -> tuple[Config, tuple[Axis, ...]]:
@@ -59,11 +59,16 @@ def recorded(results: xr.Dataset) -> tuple[Config, tuple[Axis, ...]]:
     own = functools.partial(_with_parts, sources)
     config = Config() if "given in Python" in str(data.get("name")) else Config(data=DataConfig(**data))
     config = replace(config, own(words))
-    if axes is None:
-        return config, ()
+    return config, recorded_axes(axes, sources)
+
+
+def recorded_axes(axes: Any, sources: Mapping[str, Mapping[str, str]]) -> tuple[Axis, ...]:
+    """Axes as a result's configuration says them, with the parts of the user's own by their recorded sources."""
+    if not axes:
+        return ()
     if isinstance(axes, list):
-        return config, parse_axes([own(change) for change in axes])
-    return config, parse_axes({name: [_along(sources, name, value) for value in axes[name]] for name in axes})
+        return parse_axes([_with_parts(sources, change) for change in axes])
+    return parse_axes({name: [_along(sources, name, value) for value in axes[name]] for name in axes})
 
 
 def _along(sources: Mapping[str, Mapping[str, str]], name: str, value: Any) -> Any:

@@ -80,6 +80,11 @@ def _configuration(config: Config, data: Sequence[Dataset], axes: Sequence[Axis]
         words["data"] = {"name": f"{own[0]}, given in Python"}
     if axes:
         words["axes"] = describe_axes(axes)
+    return yaml_text(words)
+
+
+def yaml_text(words: Mapping[str, Any]) -> str:
+    """A configuration as YAML, with parts by their names."""
     return str(yaml.dump(_plain(words), Dumper=_Dumper, sort_keys=False, allow_unicode=True))
 
 

@@ -1,5 +1,6 @@
 """Statistics of a labelled result, under one name: ``nnjax.stats``."""
 
+from nnjax.results.configs import best
 from nnjax.results.intervals import Estimate, interquartile_mean, interval, paired_difference, summary
 from nnjax.results.runs import METRICS, SEEDS, accuracies, counted, seed_dims
 from nnjax.results.settings import Overview, Setting, overview, rank, settings
@@ -11,6 +12,7 @@ __all__ = [
     "Overview",
     "Setting",
     "accuracies",
+    "best",
     "counted",
     "interquartile_mean",
     "interval",

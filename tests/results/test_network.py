@@ -75,7 +75,7 @@ def test_probabilities_of_each_loss_are_such(data, loss):
 
 
 def test_the_best_setting_trains_again(trained, data):
-    best = configs.best(trained)
+    best = nnjax.stats.best(trained)
     assert best == configs.setting(trained, nnjax.stats.rank(trained)[0].place)
     again = nnjax.sweep(best, data)
     label = {"activation,activation_slope": nnjax.stats.rank(trained)[0].place}
