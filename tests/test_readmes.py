@@ -25,7 +25,7 @@ READMES = sorted(
     path
     for path in (*ROOT.rglob("README.md"), ROOT / ".github" / "CONTRIBUTING.md")
     if not any(part.startswith(".") and part != ".github" for part in path.relative_to(ROOT).parts)
-    and path.relative_to(ROOT).parts[0] not in ("build", "dist", "results", "shared")
+    and not {"build", "dist", "shared", "site-packages"} & set(path.relative_to(ROOT).parts)
 )
 FENCE = re.compile(r"^```([^`\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 GAP = "…"
