@@ -57,7 +57,11 @@ def fast_compile() -> dict[str, str | bool]:
 @contextlib.contextmanager
 def double_precision() -> Iterator[None]:
     """float64 on the CPU, as an accelerator may have none or a slow one; and NumPy silent about NaN."""
-    with np.errstate(all="ignore"), jax.enable_x64(True), jax.default_device(jax.local_devices(backend="cpu")[0]):
+    try:
+        cpu = jax.local_devices(backend="cpu")[0]
+    except RuntimeError as error:  # JAX_PLATFORMS leaves it out, or names what isn't there
+        raise UserError(f"jax has no CPU here, on which formulas are checked: {first_line(error)}") from error
+    with np.errstate(all="ignore"), jax.enable_x64(True), jax.default_device(cpu):
         yield
 
 

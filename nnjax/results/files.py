@@ -120,7 +120,7 @@ def _holds_checksum(file: BinaryIO) -> bool:
 
 
 def _read(path: Path, file: BinaryIO) -> xr.Dataset:
-    import h5py  # type: ignore[import-untyped]
+    import h5py
 
     try:
         with h5py.File(file, "r") as raw:
