@@ -1,9 +1,9 @@
 """Does a small convolutional network beat the perceptron on images?
 
-Question: with about as many parameters, or fewer, does a layer of 3 × 3 filters help? The network is a Flax module of
-this file, and its attribute ``filters`` an axis: a convolution, a ReLU, the mean over 2 × 2, and a dense layer on what
-is left. Beside it stand perceptrons with one hidden layer of ReLUs. The same seed means the same order of the
-examples, so that all are compared in pairs.
+Question: with about as many parameters, or fewer, does a layer of 3 × 3 filters help? The network is a Flax
+module of this file, and its attribute ``filters`` an axis: a convolution, a ReLU, the mean over 2 × 2, and a dense
+layer on what is left. Beside it stand perceptrons with one hidden layer of ReLUs. The same seed means the same
+order of the examples, so that all are compared in pairs.
 
     python experiments/convolution.py
 
