@@ -11,7 +11,7 @@ import yaml
 
 from nnjax.axes import Axis, describe_axes
 from nnjax.results.labels import labels_of
-from nnjax.results.parts import JointAxis, Part, check_alike, join_axis, read
+from nnjax.results.pieces import JointAxis, Piece, check_alike, join_axis, read
 from nnjax.results.provenance import yaml_text
 from nnjax.validation import UserError
 
@@ -50,7 +50,7 @@ def merge(parts: Iterable[xr.Dataset | str | os.PathLike[str]]) -> xr.Dataset:
     return _numbered(whole)
 
 
-def _of_one_shape(parts: Sequence[Part]) -> list[Part]:
+def _of_one_shape(parts: Sequence[Piece]) -> list[Piece]:
     """The parts with the layers and classes of all, and the program of each run in its place."""
     labels: dict[str, list[Any]] = {}
     for part in parts:
@@ -85,7 +85,7 @@ def _numbered(results: xr.Dataset) -> xr.Dataset:
 class _Variables:
     """The joint arrays, which take part after part."""
 
-    def __init__(self, parts: Sequence[Part], axes: Sequence[JointAxis]) -> None:
+    def __init__(self, parts: Sequence[Piece], axes: Sequence[JointAxis]) -> None:
         self.parts, self.axes = parts, axes
         self.dims = [axis.dim for axis in axes]
         shape = tuple(len(axis.keys) for axis in axes)
@@ -107,7 +107,7 @@ class _Variables:
     def _having(self, name: str) -> list[xr.DataArray]:
         return [part.results[name] for part in self.parts if name in part.results]
 
-    def place(self, number: int, part: Part) -> None:
+    def place(self, number: int, part: Piece) -> None:
         """Write a part into the arrays; where another has been, hold them against each other."""
         places = []
         for axis in self.axes:
@@ -161,7 +161,7 @@ def _empty(shape: Sequence[int], dtype: np.dtype) -> np.ndarray:
     return np.full(shape, np.nan, dtype) if dtype.kind in "fc" else np.zeros(shape, dtype)
 
 
-def _coordinates(parts: Sequence[Part], axes: Sequence[JointAxis]) -> dict[str, Any]:
+def _coordinates(parts: Sequence[Piece], axes: Sequence[JointAxis]) -> dict[str, Any]:
     """Those of the first part, and with joint places those of the axes."""
     first = parts[0].results
     longest = max((part.results for part in parts), key=lambda results: results.sizes.get("epoch", 0))
@@ -190,7 +190,7 @@ def _coordinates(parts: Sequence[Part], axes: Sequence[JointAxis]) -> dict[str, 
     return coords
 
 
-def _attributes(parts: Sequence[Part], axes: Sequence[JointAxis]) -> dict[str, Any]:
+def _attributes(parts: Sequence[Piece], axes: Sequence[JointAxis]) -> dict[str, Any]:
     """The provenance of the whole: what all parts say, or what they say one after another."""
     distinct: list[dict[str, Any]] = []
     for part in parts:

@@ -21,7 +21,7 @@ Key: TypeAlias = tuple[Any, ...]
 """What the coordinates along an axis say of one of its places."""
 
 
-class Part(NamedTuple):
+class Piece(NamedTuple):
     """A result, and what its configuration says."""
 
     name: str  # how a sentence calls it
@@ -49,7 +49,7 @@ class JointAxis(NamedTuple):
         """The key of what a setting says, by the names of its fields."""
         return tuple(self._label(name, labels_of([words.get(name)]).tolist()[0]) for name in self.names)
 
-    def keys_of(self, part: Part) -> list[Key]:
+    def keys_of(self, part: Piece) -> list[Key]:
         """The keys of a part's places."""
         count = part.results.sizes[self.dim]
         columns = []
@@ -70,7 +70,7 @@ class JointAxis(NamedTuple):
         return str(value) if name in self.texts else value
 
 
-def read(number: int, given: Any) -> Part:
+def read(number: int, given: Any) -> Piece:
     """A part that was given as a result or as the path of its file.
 
     Raises:
@@ -92,10 +92,10 @@ def read(number: int, given: Any) -> Part:
     axes = {axis.name: axis for axis in recorded_axes(words.pop("axes", None), sources)}
     seeds = words.pop("seeds", None) or []
     seeds = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
-    return Part(name, given, flatten(words), axes, seeds)
+    return Piece(name, given, flatten(words), axes, seeds)
 
 
-def check_alike(first: Part, part: Part) -> None:
+def check_alike(first: Piece, part: Piece) -> None:
     """Refuse a part of another sweep than the first.
 
     Raises:
@@ -123,7 +123,7 @@ def check_alike(first: Part, part: Part) -> None:
                 raise UserError(f"{other.name} has no {what}, and {one.name} has")
 
 
-def join_axis(parts: Sequence[Part], dim: str) -> JointAxis:
+def join_axis(parts: Sequence[Piece], dim: str) -> JointAxis:
     """The places of all parts on an axis: in the order of the first part's sweep, new ones behind."""
     names = list(dict.fromkeys(name for part in parts for name in _along(part.results, dim)))
     labels = [(name, part.results[name]) for part in parts for name in names if name in part.results.coords]
@@ -141,7 +141,7 @@ def join_axis(parts: Sequence[Part], dim: str) -> JointAxis:
     return axis._replace(keys=keys, changes=[changes[key] for key in keys] if known else None)
 
 
-def _in_order(seeds: list[int], parts: Sequence[Part]) -> list[Key]:
+def _in_order(seeds: list[int], parts: Sequence[Piece]) -> list[Key]:
     """As in the sweep that all are from; else from the lowest, where each part has them so; else as they come."""
     of_all = next((part.seeds for part in parts if set(seeds) <= set(part.seeds)), None)
     if of_all is not None:
