@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from nnjax.config import SEED_FIELDS, Config, check_field, replace
 from nnjax.fields import canonical
 from nnjax.parts import Part
-from nnjax.validation import UserError
+from nnjax.validation import UserError, short
 
 Axes: TypeAlias = Mapping[Any, Iterable[Any]] | Sequence[Mapping[str, Any]]
 """``{"learning_rate": [1, 0.1], "hidden": [(32,), (128,)]}`` is a product. A name that joins several fields,
@@ -52,7 +52,7 @@ def parse_axes(axes: "Axes | Sequence[Axis] | None") -> tuple[Axis, ...]:
     elif isinstance(axes, list | tuple):
         parsed = [_parse_settings(axes)]
     else:
-        raise UserError(f"axes is {axes!r}, and must be a mapping of fields to values, or a list of settings")
+        raise UserError(f"axes is {short(axes)}, and must be a mapping of fields to values, or a list of settings")
     seen: set[str] = set()
     for axis in parsed:
         for field in axis.fields:
@@ -107,7 +107,9 @@ def _parse_settings(settings: Sequence[Mapping[str, Any]]) -> Axis:
     changes = []
     for setting in settings:
         if not isinstance(setting, Mapping):
-            raise UserError(f"the list of settings holds {setting!r}, which must be a mapping of fields to values")
+            raise UserError(
+                f"the list of settings holds {short(setting)}, which must be a mapping of fields to values"
+            )
         changes.append(_change(setting))
         key = frozenset(changes[-1].items())
         if key in seen:
@@ -119,7 +121,7 @@ def _parse_settings(settings: Sequence[Mapping[str, Any]]) -> Axis:
 def _parse_axis(name: str | tuple[str, ...], values: Iterable[Any]) -> Axis:
     name = name if isinstance(name, str) else ",".join(map(str, name))
     if isinstance(values, str) or not isinstance(values, Iterable):
-        raise UserError(f"the axis {name} is {values!r}, and must be a list of values")
+        raise UserError(f"the axis {name} is {short(values)}, and must be a list of values")
     values = list(values)
     if not values:
         raise UserError(f"the axis {name} is empty, and must list at least one value")
@@ -134,11 +136,13 @@ def _parse_axis(name: str | tuple[str, ...], values: Iterable[Any]) -> Axis:
         else:
             several = list(value) if isinstance(value, Iterable) and not isinstance(value, str) else []
             if len(several) != len(fields):
-                raise UserError(f"the axis {name} holds {value!r}, and zips {len(fields)} values in each place")
+                raise UserError(
+                    f"the axis {name} holds {short(value)}, and zips {len(fields)} values in each place"
+                )
             change = _change(dict(zip(fields, several, strict=True)))
         key = tuple(change.values())
         if key in seen:
-            raise UserError(f"the axis {name} holds {value!r} twice")
+            raise UserError(f"the axis {name} holds {short(value)} twice")
         seen.add(key)
         changes.append(change)
     for field in fields:
@@ -160,7 +164,7 @@ def _change(values: Mapping[str, Any]) -> dict[str, Any]:
         try:
             hash(change[name])
         except TypeError:
-            raise UserError(f"{name} is {value!r} on an axis, which is a value of no field") from None
+            raise UserError(f"{name} is {short(value)} on an axis, which is a value of no field") from None
     return change
 
 

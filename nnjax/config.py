@@ -15,7 +15,7 @@ from nnjax import parts
 from nnjax.fields import CHECKS, canonical, is_module, parse_init, taken_apart
 from nnjax.parts import Part, PartLike
 from nnjax.spelling import nearest
-from nnjax.validation import UserError, check_range, check_seed, check_type
+from nnjax.validation import UserError, check_range, check_seed, check_type, short
 
 OWN_INIT = "normal(0.001)"
 """How the kernels of the models of nnjax start where nothing is said."""
@@ -166,7 +166,7 @@ def check_field(name: str, others: Iterable[str] = ()) -> None:
     """
     known = [*field_names(), *others]
     if name not in known and not (str(name).startswith("model.") and len(name) > 6):
-        raise UserError(f"{name!r} is not a field of the configuration{nearest(name, known)}")
+        raise UserError(f"{short(name)} is not a field of the configuration{nearest(name, known)}")
 
 
 def flatten(values: Mapping[str, Any]) -> dict[str, Any]:

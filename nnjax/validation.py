@@ -16,6 +16,19 @@ class UserError(ValueError):
     """A user's mistake, in one sentence that names the value, what was expected and the nearest right spelling."""
 
 
+def cut(text: Any, most: int = 60) -> Any:
+    """A text, on one line and cut short; what is no text as it is."""
+    if not isinstance(text, str):
+        return text
+    line = " ".join(text.split()) if "\n" in text else text
+    return line if len(line) <= most else line[: most - 3] + "…"
+
+
+def short(value: Any) -> str:
+    """A value as Python writes it, cut to some 60 characters."""
+    return str(cut(repr(value)))
+
+
 def choice(name: str, value: object, known: Iterable[str], others: str = "") -> None:
     """Refuse a value that is not one of the known words; ``others`` says what else is taken.
 
@@ -39,7 +52,7 @@ def check_type(name: str, value: object, hint: Any) -> None:
         choice(name, value, typing.get_args(hint))
     elif not _fits(value, hint):
         shown = list(value) if isinstance(value, tuple) else value
-        raise UserError(f"{name} is {shown!r}, and must be {_words(hint)}")
+        raise UserError(f"{name} is {short(shown)}, and must be {_words(hint)}")
 
 
 def check_range(
@@ -80,7 +93,7 @@ def check_count(name: str, value: int) -> None:
         UserError: naming the value and what it must be.
     """
     if not isinstance(value, int) or isinstance(value, bool):
-        raise UserError(f"{name} is {value!r}, and must be a whole number")
+        raise UserError(f"{name} is {short(value)}, and must be a whole number")
     check_range(name, value, least=1)
     check_range(name, value, most=2**31 - 1)
 

@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from nnjax.axes import Axes, Axis, describe_axes, parse_axes
-from nnjax.cli.yaml_files import check_list, read_file, read_yaml, short
+from nnjax.cli.yaml_files import check_list, read_file, read_yaml
 from nnjax.config import Config, DataConfig, field_names, flatten, replace
 from nnjax.parts import OF_NNJAX, TABLES
 from nnjax.parts import names as part_names
 from nnjax.spelling import nearest
-from nnjax.validation import UserError, check_count
+from nnjax.validation import UserError, check_count, short
 
 WORDS = {*TABLES, "title", "question"} - {"metrics", "init"}
 """Flags whose text is taken as it stands."""

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from nnjax.config import Config, check_field, flatten
-from nnjax.validation import UserError
+from nnjax.validation import UserError, cut, short
 
 MOST_BYTES = 10_000_000
 """The largest file that is read; a thousand settings take some 100 kB."""
@@ -54,20 +54,20 @@ def read_yaml(text: str, source: str, *, lines: bool = False) -> Any:
         UserError: in one sentence, for what is no YAML, a mapping with a name twice or one that is no word, an
             alias for what it stands in, or more than `MOST_NODES` values.
     """
-    source = source if lines else _cut(source)
+    source = source if lines else cut(source)
     try:
         return yaml.load(text, _Loader)
     except yaml.MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}," if lines and error.problem_mark else ""
         problem = ", ".join(part for part in (error.context, error.problem) if part)
-        raise UserError(f"{source}{line} is no YAML that can be read: {_cut(problem, 200)}") from None
+        raise UserError(f"{source}{line} is no YAML that can be read: {cut(problem, 200)}") from None
     except yaml.reader.ReaderError as error:
         raise UserError(
             f"{source} is no YAML that can be read: it has the character {error.character:#x}"
         ) from None
     except Exception as error:
         # Whatever PyYAML's constructors stumble over: a word that is tagged as a number, ….
-        raise UserError(f"{source} is no YAML that can be read: {_cut(str(error), 200)}") from None
+        raise UserError(f"{source} is no YAML that can be read: {cut(str(error), 200)}") from None
 
 
 def check_list(name: str, value: Any) -> None:
@@ -82,12 +82,7 @@ def check_list(name: str, value: Any) -> None:
         return
     words = re.split(r"[\s,;x]+", value.strip("()"))
     example = ", ".join(words if all(map(_is_number, words)) else ("0", "1", "2"))
-    raise UserError(f"{name} is {short(value)}, and a list is written in brackets: [{_cut(example)}]")
-
-
-def short(value: Any) -> str:
-    """A value as Python writes it, cut to some 60 characters."""
-    return _cut(repr(value))
+    raise UserError(f"{name} is {short(value)}, and a list is written in brackets: [{cut(example)}]")
 
 
 class _Loader(yaml.SafeLoader):
@@ -264,11 +259,3 @@ def _is_number(word: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _cut(text: Any, most: int = 60) -> Any:
-    """A text, on one line and cut short; what is no text as it is."""
-    if not isinstance(text, str):
-        return text
-    line = " ".join(text.split()) if "\n" in text else text
-    return line if len(line) <= most else line[: most - 3] + "…"

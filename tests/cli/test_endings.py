@@ -196,7 +196,7 @@ def test_the_exit_code_is_right_without_anybody_to_tell(tmp_path, line, code):
     done = shell(line, tmp_path)
     assert done.returncode == code
     assert done.stdout == ""
-    assert done.stderr in ("", "nnjax: there is no flag --lr; did you mean '--loss'?\n")
+    assert done.stderr in ("", "nnjax: there is no flag --lr; did you mean '--learning_rate'?\n")
 
 
 def test_a_stream_that_was_closed_by_the_program_is_no_error(monkeypatch, capsys):

@@ -50,7 +50,7 @@ TINY = ("--epochs", "1", "--seeds", "2", "--hidden", "4")
 def loaded_by(*argv):
     code = "import sys; from nnjax import cli; code = cli.main(sys.argv[1:]); print(*sys.modules); sys.exit(code)"
     done = subprocess.run([sys.executable, "-c", code, *argv], capture_output=True, text=True)
-    return done, {name.split(".")[0] for name in done.stdout.split()}
+    return done, {name.split(".")[0] for name in done.stdout.strip().rpartition("\n")[2].split()}
 
 
 @pytest.mark.parametrize(
@@ -95,8 +95,11 @@ MISTAKES = {
         "momentum is 2, and must be at least 0 and less than 1",
     ),
     "file": (["train", "--config", "nope.yml"], "there is no configuration file nope.yml"),
-    "no command": ([], "a command is missing: give train, sweep or check"),
-    "command": (["trian"], "'trian' is no command: give train, sweep or check; did you mean 'train'?"),
+    "no command": ([], "a command is missing: give train, sweep, report, merge or check"),
+    "command": (
+        ["trian"],
+        "'trian' is no command: give train, sweep, report, merge or check; did you mean 'train'?",
+    ),
     "batch": (
         ["train", "--batch_size", "2000"],
         "batch_size is 2000, and must be at most 1150, the examples that digits trains on",
@@ -154,7 +157,7 @@ def test_sweep_writes_the_folder_of_its_results(command, tmp_path):
     again = read_options(["--config", "a/b/config.yml"], Options(Config()), program="", description="")
     assert again == Options(
         Config(epochs=1, seeds=2, hidden=4, batch_size=500),
-        {"learning_rate": [1, 0.001], "init": ["zeros", "normal(0.1)"]},
+        parse_axes({"learning_rate": [1, 0.001], "init": ["zeros", "normal(0.1)"]}),
     )
 
 
