@@ -152,7 +152,7 @@ REFUSED_INPUTS: dict[str, tuple[Any, str]] = {
         r"holds the text 'x' at example 0, in",
     ),
     "duration among objects": (
-        with_value(np.timedelta64(1), object),
+        with_value(np.timedelta64(1, "s"), object),
         r"holds a timedelta64 at example 2, input 1 .*, and inputs must be numbers$",
     ),
     "object": (with_value(X, object), r"holds an ndarray at example 2, input 1 .*, and inputs must be numbers$"),
@@ -253,7 +253,7 @@ REFUSED_LABELS: dict[str, tuple[Any, str]] = {
         r"labels of type datetime64\[s\], and they must be whole numbers from 0$",
     ),
     "duration among objects": (
-        np.array([0, 1, np.timedelta64(1)], object),
+        np.array([0, 1, np.timedelta64(1, "s")], object),
         r"holds a timedelta64 for the label at example 2 .* must be whole numbers from 0$",
     ),
     "one-hot": (
