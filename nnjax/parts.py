@@ -193,6 +193,9 @@ def _file(name: str) -> ModuleType:
     if not path.is_file() or spec is None or spec.loader is None:
         near = _nearest(path.name, [file.name for file in path.parent.glob("*.py")])
         raise UserError(f"there is no file {name}{near}")
+    main = sys.modules.get("__main__")
+    if main is not None and path.resolve() == Path(getattr(main, "__file__", None) or "").resolve():
+        return main  # the script that runs: once is enough
     key = (str(path.resolve()), hashlib.sha256(path.read_bytes()).hexdigest())
     if key in _FILES:
         return _FILES[key]

@@ -14,7 +14,7 @@ from nnjax.config import DataConfig
 from nnjax.data import cache, csv, digits, idx, tfds
 from nnjax.data.arrays import kind_of
 from nnjax.data.dataset import Dataset, split_train
-from nnjax.parts import Part, PartLike, takes
+from nnjax.parts import Part, PartLike, describe, takes
 from nnjax.types import Examples
 from nnjax.validation import UserError
 
@@ -169,7 +169,12 @@ def load_data(
 
 def _own(part: Part, config: DataConfig) -> Dataset:
     """What a function of the user's own gives: it is called with the folder, if it takes an argument."""
-    data = part.function(config.dir) if takes(part.function) else part.function()
+    try:
+        data = part.function(config.dir) if takes(part.function) else part.function()
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(f"data.name is {part}, which raises {describe(error)}") from error
     if not isinstance(data, Dataset):
         raise UserError(f"data.name is {part}, which gives a {type(data).__name__}, and must give a nnjax.Dataset")
     return dataclasses.replace(data, config=config)

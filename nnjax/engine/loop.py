@@ -31,8 +31,11 @@ class EpochEnd(NamedTuple):
     """Host arrays [R, …]: parameters, optimizer state and the best so far, where somebody asked for them."""
 
 
-OnEpoch: TypeAlias = Callable[[EpochEnd], Iterable[int] | np.ndarray | None]
-"""Is told of each end of an epoch, and may say which runs stop there: their indices, or a truth value for each."""
+Stops: TypeAlias = int | Iterable[int] | np.ndarray | None
+"""Which runs stop: an index, several, or a truth value for each."""
+
+OnEpoch: TypeAlias = Callable[[EpochEnd], Stops]
+"""Is told of each end of an epoch, and may say which runs stop there."""
 
 
 class Outcome(NamedTuple):
@@ -115,7 +118,7 @@ class Training:
         for metrics in begun:
             yield self._end(metrics, self._epoch, False)
 
-    def stop(self, runs: Iterable[int] | np.ndarray | None) -> None:
+    def stop(self, runs: Stops) -> None:
         """Let runs rest from now on, by their index or with a truth value for each.
 
         Raises:
@@ -179,12 +182,14 @@ class Training:
         return Outcome(curves, tested, best, diverged, self._stopped, *kept)
 
 
-def _indices(runs: Iterable[int] | np.ndarray | None, count: int) -> np.ndarray:
+def _indices(runs: Stops, count: int) -> np.ndarray:
     """The indices of runs that an answer names."""
     if runs is None:
         return np.zeros(0, int)
+    if type(runs) is int or isinstance(runs, np.integer):
+        runs = [int(runs)]
     try:
-        named = np.asarray(runs if isinstance(runs, np.ndarray) else list(runs))
+        named = np.asarray(runs if isinstance(runs, np.ndarray) else list(runs))  # type: ignore[arg-type]
     except (TypeError, ValueError):  # no list, or one of lists
         named = np.array(None)
     if named.dtype == bool and named.shape == (count,):

@@ -160,9 +160,10 @@ def call(
     return network.apply({"params": params}, x, **given, rngs=None if key is None else {"dropout": key})
 
 
-def is_random(network: Network) -> bool:
-    """Whether a module of the user's own may draw random numbers in training."""
-    return bool({"train", "deterministic"} & set(_arguments(network)))
+def is_random(network: Network, dropout: bool) -> bool:
+    """Whether a network may draw random numbers in training, where there is ``dropout`` or not."""
+    arguments = _arguments(network)
+    return "train" in arguments or "deterministic" in arguments or (dropout and "dropout" in arguments)
 
 
 @functools.cache

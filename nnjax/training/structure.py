@@ -49,7 +49,7 @@ class Structure:
                 f"layer_rates has {len(config.layer_rates)} factors, and the network has {len(names)} layers with "
                 f"weights: {', '.join(names)}"
             )
-        random = config.dropout > 0 if config.model == "mlp" else is_random(network)
+        random = config.model != "softmax_regression" and is_random(network, config.dropout > 0)
         return cls(
             network=network,
             layers=names,

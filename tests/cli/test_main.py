@@ -11,6 +11,7 @@ import pytest
 import xarray as xr
 
 from nnjax import cli
+from nnjax.axes import parse_axes
 from nnjax.cli.options import Options, read_options
 from nnjax.config import Config
 from nnjax.reporting import page

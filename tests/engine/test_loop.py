@@ -504,7 +504,7 @@ def test_chunks_of_runs_that_were_stopped_are_not_called(digits):
         [0.5],
         ["0"],
         "best",
-        1,
+        7,
         True,
         [None],
         [[0], [1]],

@@ -3,8 +3,7 @@
 import pytest
 
 from nnjax.config import field_names
-from nnjax.spelling import nearest
-from nnjax.validation import ALIASES
+from nnjax.spelling import ALIASES, nearest
 
 FLAGS = [f"--{name}" for name in (*field_names(), "config", "axes", "output", "overwrite", "dry-run", "help")]
 AXES = [*FLAGS, *(f"--axes.{name}" for name in field_names())]
