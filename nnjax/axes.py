@@ -56,6 +56,7 @@ def parse_axes(axes: "Axes | Sequence[Axis] | None") -> tuple[Axis, ...]:
     seen: set[str] = set()
     for axis in parsed:
         for field in axis.fields:
+            _check_names(field, [change[field] for change in axis.changes if field in change])
             if field in seen:
                 raise UserError(f"{field} is on two axes of the sweep, and may be on one")
             seen.add(field)
@@ -145,8 +146,6 @@ def _parse_axis(name: str | tuple[str, ...], values: Iterable[Any]) -> Axis:
             raise UserError(f"the axis {name} holds {short(value)} twice")
         seen.add(key)
         changes.append(change)
-    for field in fields:
-        _check_names(field, [change[field] for change in changes])
     return Axis(",".join(fields), tuple(changes))
 
 
@@ -171,6 +170,6 @@ def _change(values: Mapping[str, Any]) -> dict[str, Any]:
 def _check_names(field: str, values: Sequence[Any]) -> None:
     """Refuse two functions of one name, which results couldn't tell apart."""
     of_name: dict[str, Part] = {}
-    for value in values:
-        if isinstance(value, Part) and of_name.setdefault(value.name, value) != value:
-            raise UserError(f"two functions on the axis {field} are called {value.name}: give one another name")
+    for part in (part for value in values for part in (value if isinstance(value, tuple) else (value,))):
+        if isinstance(part, Part) and of_name.setdefault(part.name, part) != part:
+            raise UserError(f"two functions on the axis {field} are called {part.name}: give one another name")

@@ -213,7 +213,9 @@ def replace(config: Config, changes: Mapping[str, Any]) -> Config:
         top["data"] = dataclasses.replace(config.data, **inner["data"])
     # Another model has other attributes.
     if inner["model"] or "model" in top:
-        kept = config.model_attributes if top.get("model", config.model) == config.model else {}
+        kept = (
+            config.model_attributes if canonical("model", top.get("model", config.model)) == config.model else {}
+        )
         top["model_attributes"] = {**kept, **inner["model"]}
     if "model" in top:
         return dataclasses.replace(config, **top)

@@ -22,7 +22,8 @@ class Attributes(dict[str, Any]):
     def _refuse(self, *_: Any) -> None:
         raise TypeError("a configuration doesn't change: make another with nnjax.config.replace")
 
-    __setitem__ = __delitem__ = clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
+    __setitem__ = __delitem__ = __ior__ = _refuse  # type: ignore[assignment]
+    clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
 
 
 def is_module(model: object) -> bool:
@@ -40,7 +41,14 @@ def taken_apart(module: Any) -> tuple[type, dict[str, Any]]:
         if item.name not in ("parent", "name")
     }
     defaults = {item.name: item.default for item in dataclasses.fields(module)}
-    return type(module), {name: value for name, value in given.items() if value is not defaults[name]}
+    own = {name: value for name, value in given.items() if not _same(value, defaults[name])}
+    return type(module), own
+
+
+def _same(one: Any, other: Any) -> bool:
+    return one is other or (
+        type(one) is type(other) and isinstance(one, str | int | float | tuple) and one == other
+    )
 
 
 def _resolved(kind: str, value: Any) -> Any:
@@ -60,7 +68,7 @@ def _plain(value: Any) -> Any:
     """
     if isinstance(value, list | tuple | range):
         return tuple(_plain(item) for item in value)
-    if not hasattr(value, "tolist"):
+    if isinstance(value, type) or not hasattr(value, "tolist"):
         return value
     short = getattr(getattr(value, "dtype", None), "kind", "") == "f" and value.dtype.itemsize < 8
     if short and value.ndim == 0:

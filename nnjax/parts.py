@@ -101,6 +101,10 @@ def resolve(kind: str, value: object) -> str | Part:
     if isinstance(value, Part):
         return value
     if callable(value) and kind not in OF_NNJAX:
+        try:
+            hash(value)
+        except TypeError:
+            raise UserError(f"{kind} is a {type(value).__name__} without a hash: make its class frozen") from None
         return Part(name_of(value), value, _source_hash(value))
     if isinstance(value, str) and ":" in value and kind not in OF_NNJAX:
         function = load(value)
@@ -129,9 +133,13 @@ def name_of(function: Callable[..., Any]) -> str:
         if home and home != "__main__" and getattr(sys.modules.get(home), qualified, None) is function:
             return f"{home}:{qualified}"
     script = getattr(sys.modules.get("__main__"), "__file__", None)
-    if module == "__main__" and script and "<" not in qualified:
+    if module == "__main__" and script and getattr(sys.modules["__main__"], qualified, None) is function:
         path = Path(script).resolve()
-        return f"{path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path.name}:{qualified}"
+        return f"{path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}:{qualified}"
+    for (file, _), loaded in _FILES.items():
+        if getattr(loaded, qualified, None) is function:
+            path = Path(file)
+            return f"{path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}:{qualified}"
     return qualified.rpartition(".")[2]
 
 
@@ -203,11 +211,12 @@ def _file(name: str) -> ModuleType:
     sys.modules[spec.name] = module  # dataclasses look their module up there
     if folder not in sys.path:
         sys.path.insert(0, folder)  # the file may import its neighbours
+    _FILES[key] = module  # before it runs, lest a file that names itself runs without end
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
+        del _FILES[key]
         raise UserError(f"importing {name} raises {describe(error)}") from None
-    _FILES[key] = module
     return module
 
 

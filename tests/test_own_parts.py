@@ -294,3 +294,80 @@ def test_two_functions_of_one_name_are_refused_on_an_axis(digits):
     axes = {"activation": [lambda x: x, lambda x: -x]}
     with pytest.raises(UserError, match="two functions on the axis activation are called <lambda>"):
         nnjax.plan(nnjax.Config(), digits, axes)
+
+
+def test_a_metric_takes_no_name_of_the_results(digits):
+    def train_loss(params, grads, updates):
+        return 42.0
+
+    def learning_rate(logits, label):
+        return 1.0
+
+    for metric in (train_loss, learning_rate):
+        with pytest.raises(UserError, match="as something else"):
+            nnjax.plan(nnjax.Config(metrics=[metric]), digits)
+
+
+def test_two_metrics_of_one_name_are_refused_wherever_they_stand(digits):
+    first, second = (
+        (lambda value: lambda logits, label: value)(1.0),
+        (lambda value: lambda logits, label: value)(2.0),
+    )
+    for axes in ({"metrics": [[first], [second]]}, [{"metrics": [first]}, {"metrics": [second]}]):
+        with pytest.raises(UserError, match="two functions on the axis metrics"):
+            nnjax.plan(nnjax.Config(), digits, axes)
+
+
+def test_a_script_is_not_run_again_for_the_functions_that_it_gives(tmp_path):
+    script = tmp_path / "study.py"
+    script.write_text(
+        textwrap.dedent("""
+        import jax.numpy as jnp
+        import nnjax
+        print("runs as", __name__)
+
+        def curve(x):
+            return jnp.tanh(x)
+
+        config = nnjax.Config(hidden=3, epochs=1, seeds=1, activation=curve)
+        results = nnjax.sweep(config, nnjax.load_data("digits"), keep_parameters=True)
+        print(nnjax.network(results).config == config, nnjax.stats.best(results).activation)
+        """)
+    )
+    done = subprocess.run([sys.executable, "study.py"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split("\n")[:2] == ["runs as __main__", "True study.py:curve"]
+
+
+def test_a_module_that_takes_dropout_gets_it(mine, digits, tmp_path):
+    (tmp_path / "dropping.py").write_text(
+        textwrap.dedent("""
+        import flax.linen as nn
+        from nnjax.nn.models import drop
+
+        class Dropping(nn.Module):
+            classes: int = 10
+
+            @nn.compact
+            def __call__(self, x, dropout=None):
+                x = nn.relu(nn.Dense(12)(x))
+                if dropout is not None:
+                    x = drop(self.make_rng("dropout"), x, dropout)
+                return nn.Dense(self.classes)(x)
+        """)
+    )
+    config = nnjax.Config(model="dropping.py:Dropping", epochs=1, seeds=1)
+    results = nnjax.sweep(config, digits, {"dropout": [0, 0.5]})
+    assert float(results.train_loss.sel(dropout=0).item()) != float(results.train_loss.sel(dropout=0.5).item())
+
+
+def test_what_calls_back_into_python_trains_and_comes_back(digits):
+    import jax
+    import jax.numpy as jnp
+
+    def told(x):
+        jax.debug.callback(lambda value: None, jnp.sum(x))
+        return jnp.tanh(x)
+
+    results = nnjax.sweep(nnjax.Config(**SMALL, activation=told), digits, keep_parameters=True)
+    assert np.isfinite(results.train_loss).all()

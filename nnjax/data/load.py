@@ -169,6 +169,8 @@ def load_data(
 
 def _own(part: Part, config: DataConfig) -> Dataset:
     """What a function of the user's own gives: it is called with the folder, if it takes an argument."""
+    if part.lost:
+        raise UserError(f"{part} {part.lost}")
     try:
         data = part.function(config.dir) if takes(part.function) else part.function()
     except UserError:

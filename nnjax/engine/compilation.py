@@ -7,6 +7,7 @@ process, which is why only `nnjax.cli.main` uses it: who imports nnjax decides f
 import contextlib
 import hashlib
 import os
+import pickle
 import platform
 import re
 import stat
@@ -102,7 +103,9 @@ def _write(program: Compiled) -> tuple[Any, ...] | None:
     """The program as bytes, with the trees of its arguments and results; None where XLA can't write it down."""
     if getattr(jax.config, "jax_compilation_cache_dir", None) is not None:
         return None  # it may come from there, and then XLA writes it down without its functions
-    with contextlib.suppress(ValueError, NotImplementedError, jax.errors.JaxRuntimeError):
+    # One that calls back into Python, from a part of the user's own, can't be pickled.
+    refused = (AttributeError, TypeError, pickle.PicklingError)
+    with contextlib.suppress(ValueError, NotImplementedError, jax.errors.JaxRuntimeError, *refused):
         return serialize_executable.serialize(program)
     return None
 

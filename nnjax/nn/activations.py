@@ -89,7 +89,11 @@ def activation_of(part: str | Part) -> Activation:
 def _with_slope(function: Callable[..., Any]) -> Activation:
     """The same function for the same function, so that its program isn't compiled again."""
     if "slope" in takes(function):
-        return function
+
+        def of_both(x: Array, slope: Scalar = 1.0) -> Array:
+            return function(x, slope=slope)
+
+        return of_both
 
     def of_x_alone(x: Array, slope: Scalar = 1.0) -> Array:
         return function(x)

@@ -155,8 +155,7 @@ def call(
     key: Key | None = None,
 ) -> Float[Array, "*B C"]:
     """The outputs of any network; with a ``key`` for its random stream, those of training."""
-    offered = {"slope": slope, "dropout": dropout, "train": key is not None, "deterministic": key is None}
-    given = {name: value for name, value in offered.items() if name in _arguments(network)}
+    given = _given(network, training=key is not None, slope=slope, dropout=dropout)
     return network.apply({"params": params}, x, **given, rngs=None if key is None else {"dropout": key})
 
 
@@ -172,8 +171,15 @@ def _arguments(network: Network) -> tuple[str, ...]:
 
 
 def _init(network: Network, keys: Mapping[str, Key], x: Array) -> Any:
-    given = {"train": False, "deterministic": True}
-    return network.init(keys, x, **{name: given[name] for name in given if name in _arguments(network)})
+    return network.init(keys, x, **_given(network))
+
+
+def _given(
+    network: Network, *, training: bool = False, slope: Scalar = 1.0, dropout: Scalar | None = None
+) -> dict[str, Any]:
+    """What a network's call is given, of what it takes."""
+    offered = {"slope": slope, "dropout": dropout, "train": training, "deterministic": not training}
+    return {name: value for name, value in offered.items() if name in _arguments(network)}
 
 
 def drop(key: Key, x: Float[Array, "*shape"], rate: Scalar) -> Float[Array, "*shape"]:
@@ -233,7 +239,7 @@ def layer_outputs(
     with_kernels = {
         layer_of(path) for path, leaf in jax.tree_util.tree_flatten_with_path(params)[0] if is_kernel(path, leaf)
     }
-    given = {"slope": slope} if "slope" in _arguments(network) else {}
+    given = _given(network, slope=slope)
     _, captured = network.apply(
         {"params": params},
         x,

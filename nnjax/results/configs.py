@@ -10,8 +10,9 @@ import yaml
 
 from nnjax import parts
 from nnjax.axes import Axis, expand, parse_axes
-from nnjax.config import Config, DataConfig, replace
+from nnjax.config import Config, flat, replace
 from nnjax.parts import Part
+from nnjax.results.runs import labels_of
 from nnjax.results.settings import rank
 from nnjax.validation import UserError
 
@@ -38,9 +39,32 @@ def setting(results: xr.Dataset, index: int) -> Config:
     return replace(config, changes)
 
 
+def setting_at(results: xr.Dataset, run: Mapping[str, int]) -> Config:
+    """The configuration of the setting of a run, by the labels of its place: results may be a part of a sweep's.
+
+    Args:
+        results: a labelled result.
+        run: the index of the run along dimensions of the result.
+    """
+    config, axes = recorded(results)
+    base = flat(config)
+    here = results.isel({dim: at for dim, at in run.items() if dim in results.dims})
+    changes: dict[str, Any] = {}
+    for axis in axes:
+        fields = [field for field in axis.fields if field in here.coords]
+        columns = {
+            field: labels_of([change.get(field, base.get(field)) for change in axis.changes]) for field in fields
+        }
+        labels = {field: here[field].item() for field in fields}
+        places = range(len(axis.changes))
+        changes |= axis.changes[next(i for i in places if all(columns[f][i] == labels[f] for f in fields))]
+    return replace(config, changes)
+
+
 def best(results: xr.Dataset) -> Config:
     """The configuration of the best setting (`nnjax.stats.rank`), which `nnjax.sweep` trains again."""
-    return setting(results, rank(results)[0].place)
+    runs = rank(results)[0].runs
+    return setting_at(runs.assign_attrs(results.attrs), {})
 
 
 def recorded(results: xr.Dataset) -> tuple[Config, tuple[Axis, ...]]:
@@ -57,8 +81,8 @@ def recorded(results: xr.Dataset) -> tuple[Config, tuple[Axis, ...]]:
     except (KeyError, ValueError, AttributeError, yaml.YAMLError) as error:
         raise UserError("these results don't hold the configuration that they come from") from error
     own = functools.partial(_with_parts, sources)
-    config = Config() if "given in Python" in str(data.get("name")) else Config(data=DataConfig(**data))
-    config = replace(config, own(words))
+    of_data = {} if "given in Python" in str(data.get("name")) else {f"data.{name}": data[name] for name in data}
+    config = replace(Config(), own(of_data | words))
     return config, recorded_axes(axes, sources)
 
 

@@ -4,6 +4,7 @@ A network of names alone is made again from its configuration. One with an activ
 is kept as the program that JAX makes of it, in StableHLO, which runs no Python of anybody's when it is read.
 """
 
+import contextlib
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -25,7 +26,10 @@ BATCH = 256
 
 @functools.lru_cache(maxsize=100)
 def recorded_program(structure: Structure, inputs: int) -> bytes | None:
-    """The program ``(params, x [B, D], slope) -> logits [B, C]`` as bytes; None for a network of nnjax's own."""
+    """The program ``(params, x [B, D], slope) -> logits [B, C]`` as bytes.
+
+    None for a network of nnjax's own, and for one that can't be written down.
+    """
     network = structure.network
     own = isinstance(network, models.MLP | models.SoftmaxRegression)
     if own and getattr(network, "activation", activations.identity) in activations.ACTIVATIONS.values():
@@ -36,13 +40,14 @@ def recorded_program(structure: Structure, inputs: int) -> bytes | None:
 
     shapes = param_shapes(network, inputs)
     slope = jax.ShapeDtypeStruct((), jnp.float32)
-    export = jax.export.export(jax.jit(forward), platforms=PLATFORMS)
-    try:
-        (batch,) = jax.export.symbolic_shape("batch")
-        exported = export(shapes, jax.ShapeDtypeStruct((batch, inputs), jnp.float32), slope)
-    except Exception:  # a module that computes with the size of its batch may raise anything
-        exported = export(shapes, jax.ShapeDtypeStruct((BATCH, inputs), jnp.float32), slope)
-    return bytes(exported.serialize())
+    (batch,) = jax.export.symbolic_shape("batch")
+    for size, platforms in ((batch, PLATFORMS), (BATCH, PLATFORMS), (BATCH, None)):
+        # What computes with the size of its batch, or calls Python, may raise anything: no training is lost to it.
+        with contextlib.suppress(Exception):
+            x = jax.ShapeDtypeStruct((size, inputs), jnp.float32)
+            exported = jax.export.export(jax.jit(forward), platforms=platforms)(shapes, x, slope)
+            return bytes(exported.serialize())
+    return None
 
 
 def read_program(program: bytes) -> Callable[[Params, Any, Any], Any]:

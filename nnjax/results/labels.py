@@ -21,6 +21,7 @@ from nnjax.data import Dataset
 from nnjax.nn.layers import layer_of, leaf_of
 from nnjax.results.forward import recorded_program
 from nnjax.results.provenance import provenance
+from nnjax.results.runs import labels_of
 from nnjax.training.metrics import Variable, variables
 from nnjax.training.structure import Structure
 from nnjax.types import Params
@@ -202,10 +203,3 @@ def _coordinates(config: Config, axes: Sequence[Axis]) -> dict[str, Any]:
         if axis.name not in coords:
             coords[axis.name] = np.arange(len(axis.changes))
     return coords
-
-
-def labels_of(values: Sequence[Any]) -> np.ndarray:
-    """The labels of values as a configuration holds them."""
-    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
-        return np.array(values)
-    return np.array([str(value) for value in values], dtype=object)

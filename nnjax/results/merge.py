@@ -10,9 +10,9 @@ import xarray as xr
 import yaml
 
 from nnjax.axes import Axis, describe_axes
-from nnjax.results.labels import labels_of
 from nnjax.results.pieces import JointAxis, Piece, check_alike, join_axis, read
 from nnjax.results.provenance import yaml_text
+from nnjax.results.runs import labels_of
 from nnjax.validation import UserError
 
 NAMED = 3

@@ -20,7 +20,9 @@ from nnjax.nn.models import call, network_of
 from nnjax.parts import name_of
 from nnjax.results import configs
 from nnjax.results.forward import read_program
-from nnjax.results.labels import KEPT, PARAMS, labels_of, variable_of
+from nnjax.results.labels import KEPT, PARAMS, variable_of
+from nnjax.results.provenance import plain
+from nnjax.results.runs import labels_of
 from nnjax.spelling import nearest
 from nnjax.types import Params
 from nnjax.validation import UserError
@@ -144,11 +146,7 @@ def network(results: xr.Dataset, which: str = "best", **labels: Any) -> Network:
     """
     params = parameters(results, which, **labels)
     run = _run(results, labels)
-    axes = [size for dim, size in zip(results["status"].dims, results["status"].shape, strict=True)]
-    config, of_axes = configs.recorded(results)
-    place = int(np.ravel_multi_index([int(i) for i in run.values()], axes)) if axes else 0
-    seeds = int(np.prod(axes[len(of_axes) :], initial=1))
-    config = configs.setting(results, place // seeds)
+    config = configs.setting_at(results, run)
     data = _dataset(results, config)
     program = None
     if "program" in results:
@@ -226,7 +224,7 @@ def _label(name: str, value: Any, places: list[Any]) -> Any:
 def _dataset(results: xr.Dataset, config: Config) -> dict[str, Any]:
     """What is recorded of the data that a setting was trained on."""
     found: list[dict[str, Any]] = json.loads(str(results.attrs["datasets"]))
-    wanted = dict(vars(config.data))
+    wanted = plain(vars(config.data))
     return next((data for data in found if data["config"] == wanted), found[0])
 
 

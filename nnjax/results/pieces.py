@@ -14,7 +14,8 @@ from nnjax.axes import Axis
 from nnjax.config import flatten
 from nnjax.results import files
 from nnjax.results.configs import recorded_axes
-from nnjax.results.labels import PARAMS, labels_of
+from nnjax.results.labels import PARAMS
+from nnjax.results.runs import labels_of
 from nnjax.validation import UserError
 
 Key: TypeAlias = tuple[Any, ...]

@@ -13,7 +13,7 @@ import yaml
 from nnjax.axes import Axis, describe_axes
 from nnjax.config import Config, flat
 from nnjax.data import Dataset
-from nnjax.parts import TABLES, Part
+from nnjax.parts import TABLES, Part, name_of
 
 
 def provenance(
@@ -45,7 +45,7 @@ def _described(data: Dataset) -> dict[str, Any]:
         "classes": int(data.classes),
         "inputs": data.inputs,
         "scale": float(data.scale),
-        "config": None if data.config is None else _plain(vars(data.config)),
+        "config": None if data.config is None else plain(vars(data.config)),
     }
 
 
@@ -85,7 +85,7 @@ def _configuration(config: Config, data: Sequence[Dataset], axes: Sequence[Axis]
 
 def yaml_text(words: Mapping[str, Any]) -> str:
     """A configuration as YAML, with parts by their names."""
-    return str(yaml.dump(_plain(words), Dumper=_Dumper, sort_keys=False, allow_unicode=True))
+    return str(yaml.dump(plain(words), Dumper=_Dumper, sort_keys=False, allow_unicode=True))
 
 
 class _Dumper(yaml.SafeDumper):
@@ -100,15 +100,19 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _text)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """The value in the words of YAML and JSON: lists for tuples, Python numbers for NumPy's, names for parts."""
     if isinstance(value, Mapping):
-        return {name: _plain(item) for name, item in value.items()}
+        return {name: plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple | range):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, Part):
         return value.name
-    return value.tolist() if hasattr(value, "tolist") else value
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if hasattr(value, "tolist") and not isinstance(value, type):
+        return value.tolist()
+    return name_of(value) if callable(value) else str(value)
 
 
 def _version(package: str) -> str:

@@ -1,5 +1,9 @@
 """The runs of a labelled result: which dimensions count them, which of them count, and how accurate they are."""
 
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
 import xarray as xr
 
 from nnjax.config import SEED_FIELDS
@@ -45,3 +49,10 @@ def accuracies(results: xr.Dataset) -> xr.Dataset:
         "test": results["test_accuracy"],
     }
     return xr.Dataset(found).drop_vars("epoch").where((best > 0) & (results["status"] != "diverged"))
+
+
+def labels_of(values: Sequence[Any]) -> np.ndarray:
+    """The labels of values as a configuration holds them."""
+    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+        return np.array(values)
+    return np.array([str(value) for value in values], dtype=object)

@@ -11,7 +11,6 @@ apart by the names of its arguments, or a `Metric`.
 """
 
 import dataclasses
-import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
@@ -21,6 +20,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
+from nnjax.config import field_names
 from nnjax.nn import losses
 from nnjax.nn.layers import subtree
 from nnjax.parts import Part, takes, tried
@@ -102,11 +102,28 @@ METRICS: dict[str, Metric] = {
 STANDARD = ("loss", "accuracy", "grad_norm", "update_ratio")
 """What is always recorded."""
 
+TAKEN = {
+    *(
+        "seed",
+        "epoch",
+        "layer",
+        "class",
+        "kept",
+        "setting",
+        "status",
+        "best_epoch",
+        "diverged_epoch",
+        "stopped_epoch",
+    ),
+    *("program", "programs", "program_number", "param_shapes"),
+}
+"""What the results call something else."""
+
 Named: TypeAlias = tuple[tuple[str, Metric], ...]
 
 
-def metrics_of(parts: Sequence[str | Part], classes: int) -> Named:
-    """The standard metrics and others, by name.
+def metrics_of(parts: Sequence[str | Part], classes: int, params: Params, layers: Sequence[str]) -> Named:
+    """The standard metrics and others, by name, for a network with these parameters and layers.
 
     Raises:
         UserError: where a part of the user's own isn't what a metric must be.
@@ -119,19 +136,27 @@ def metrics_of(parts: Sequence[str | Part], classes: int) -> Named:
             name = part.name.rpartition(":")[2]
             if not name.isidentifier():
                 raise UserError(f"the metric {part} needs a name that can be a variable's: write it as a function")
+            if name in TAKEN or name in field_names() or _variables_clash(name, named):
+                raise UserError(
+                    f"the metric {part} is called {name}, as something else in the results is: rename it"
+                )
             if name in named or name in METRICS:
                 raise UserError(
                     f"the metric {part} is called {name}, as another metric is: give it a name of its own"
                 )
-            named[name] = _checked(part, classes)
+            named[name] = _checked(part, classes, params, layers)
     return tuple(named.items())
 
 
-@functools.cache
-def _checked(part: Part, classes: int) -> Metric:
+def _variables_clash(name: str, named: Mapping[str, Metric]) -> bool:
+    """Whether a variable of the results has this name."""
+    return name in variables(tuple(named.items())) or name.startswith(("train_", "valid_", "test_", "params."))
+
+
+def _checked(part: Part, classes: int, params: Params, layers: Sequence[str]) -> Metric:
     metric = part.function
     if not isinstance(metric, Metric):
-        of = "step" if tuple(takes(metric)) == OF_A_STEP else "example"
+        of = "step" if tuple(takes(metric))[:3] == OF_A_STEP else "example"
         words = (inspect.getdoc(metric) or part.name).partition("\n")[0].rstrip(".")
         metric = Metric(words, metric, of)
     choice(f"of in the metric {part}", metric.of, DIMS)
@@ -147,11 +172,7 @@ def _checked(part: Part, classes: int) -> Metric:
         logits, label = jax.ShapeDtypeStruct((classes,), jnp.float32), jax.ShapeDtypeStruct((), jnp.int32)
         found = tried("metric", part, lambda: jax.eval_shape(metric, logits, label), must)
     else:
-        layer = {
-            "kernel": jax.ShapeDtypeStruct((3, 2), jnp.float32),
-            "bias": jax.ShapeDtypeStruct((2,), jnp.float32),
-        }
-        tree = layer if metric.dims else {"Dense_0": layer}
+        tree = subtree(params, layers[0]) if metric.dims else params
         found = tried("metric", part, lambda: jax.eval_shape(metric, tree, tree, tree), must)
     values = found if isinstance(found, tuple) and metric.of == "example" else (found,)
     if len(values) > 2 or any(getattr(value, "shape", None) != shape for value in values):

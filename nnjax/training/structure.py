@@ -9,7 +9,7 @@ import numpy as np
 from nnjax.config import Config
 from nnjax.data.order import num_batches
 from nnjax.nn.losses import Loss, loss_of
-from nnjax.nn.models import Network, is_random, layers, network_of
+from nnjax.nn.models import Network, is_random, layers, network_of, param_shapes
 from nnjax.parts import settled
 from nnjax.training.hyper import Hyperparameters
 from nnjax.training.metrics import Metric, metrics_of
@@ -57,7 +57,9 @@ class Structure:
             optimizer=optimizer_of(settled(config.optimizer)),
             nesterov=config.nesterov,
             schedule=schedule_of(settled(config.schedule)),
-            metrics=metrics_of([settled(metric) for metric in config.metrics], classes),
+            metrics=metrics_of(
+                [settled(metric) for metric in config.metrics], classes, param_shapes(network, inputs), names
+            ),
             use_momentum=config.momentum > 0,
             use_dropout=random,
         )

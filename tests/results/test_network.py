@@ -181,3 +181,41 @@ def test_one_setting_in_two_spellings_is_refused(data):
     ):
         with pytest.raises(UserError, match=r"twice|one setting in two spellings"):
             nnjax.plan(BASE, data, axes)
+
+
+def test_a_part_of_a_result_has_the_networks_of_the_whole(trained, data):
+    """Whatever was selected, turned round or transposed: the setting is found by its labels."""
+    expected = nnjax.network(trained, activation="relu", seed=1)
+    pieces = {
+        "one": trained.isel({"activation,activation_slope": [2]}),
+        "turned round": trained.isel({"activation,activation_slope": slice(None, None, -1)}),
+        "transposed": trained.transpose("seed", "activation,activation_slope", ...),
+    }
+    for name, piece in pieces.items():
+        network = nnjax.network(piece, activation="relu", seed=1)
+        assert network.config == expected.config, name
+        np.testing.assert_array_equal(network.logits(data.test.x), expected.logits(data.test.x))
+    assert nnjax.stats.best(pieces["turned round"]) == nnjax.stats.best(trained)
+    assert nnjax.stats.best(pieces["one"]).activation == "relu"
+
+
+def test_each_source_of_ones_own_has_its_scale(data):
+    def sources():
+        for scale in (16.0, 1600.0):
+            yield nnjax.Dataset(f"by {scale}", data.train, data.valid, data.test, 10, scale)
+
+    first, second = sources()
+
+    def small():
+        return first
+
+    def large():
+        return second
+
+    config = nnjax.config.replace(BASE, {"epochs": 1, "seeds": 1, "data.split_seed": None})
+    results = nnjax.sweep(config, axes={"data.name": [small, large]}, keep_parameters=True)
+    for source, scale in ((small, 16.0), (large, 1600.0)):
+        network = nnjax.network(results, **{"data.name": source})
+        assert network.scale == scale
+        recorded = results.test_accuracy.sel({"data.name": "small" if source is small else "large"})
+        assert network.score(*data.test) == pytest.approx(recorded.item(), abs=1e-6)
