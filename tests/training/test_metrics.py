@@ -125,7 +125,7 @@ def test_norms_of_layers_are_numpys_of_the_same_trees() -> None:
 
 
 def test_the_standard_metrics_are_called_by_their_splits() -> None:
-    found = variables(metrics_of([], CLASSES), "nat")
+    found = variables(metrics_of([], CLASSES, {}, ()), "nat")
     assert {name: (variable.dims, variable.units) for name, variable in found.items()} == {
         "train_loss": (("epoch",), "nat"),
         "valid_loss": (("epoch",), "nat"),
@@ -143,9 +143,11 @@ def test_the_standard_metrics_are_called_by_their_splits() -> None:
 
 
 def test_metrics_by_class_and_layer_have_such_a_dimension() -> None:
-    found = variables(metrics_of(["class_accuracy", "layer_grad_norm"], CLASSES))
+    found = variables(metrics_of(["class_accuracy", "layer_grad_norm"], CLASSES, {}, ()))
     more = {
-        name: variable.dims for name, variable in found.items() if name not in variables(metrics_of([], CLASSES))
+        name: variable.dims
+        for name, variable in found.items()
+        if name not in variables(metrics_of([], CLASSES, {}, ()))
     }
     assert more == {
         "train_class_accuracy": ("epoch", "class"),
@@ -157,8 +159,8 @@ def test_metrics_by_class_and_layer_have_such_a_dimension() -> None:
 
 
 def test_the_standard_metrics_are_recorded_once_however_often_they_are_asked_for() -> None:
-    assert metrics_of(list(STANDARD), CLASSES) == metrics_of([], CLASSES)
-    assert [name for name, _ in metrics_of([], CLASSES)] == list(STANDARD)
+    assert metrics_of(list(STANDARD), CLASSES, {}, ()) == metrics_of([], CLASSES, {}, ())
+    assert [name for name, _ in metrics_of([], CLASSES, {}, ())] == list(STANDARD)
 
 
 @pytest.fixture(scope="module")
