@@ -80,12 +80,12 @@ def test_made_results_are_whole_again(kind):
 
 def test_parts_trained_apart_are_the_sweep_trained_together(tmp_path):
     whole = nnjax.sweep(
-        SMALL, axes={"hidden": [(3,), (4, 5)], "epochs": [1, 3]}, seeds=4, together=1, keep_parameters=True
+        SMALL, axes={"hidden": [(3,), (4, 5)], "epochs": [1, 3]}, seeds=4, runs_per_call=1, keep_parameters=True
     )
     parts = []
     for place, (hidden, seeds) in enumerate([((3,), (0, 1)), ((3,), (2, 3)), ((4, 5), (0, 1, 2, 3))]):
         part = nnjax.sweep(
-            SMALL, axes={"hidden": [hidden], "epochs": [1, 3]}, seeds=seeds, together=1, keep_parameters=True
+            SMALL, axes={"hidden": [hidden], "epochs": [1, 3]}, seeds=seeds, runs_per_call=1, keep_parameters=True
         )
         files.save(part, tmp_path / f"{place}.nc")
         parts.append(tmp_path / f"{place}.nc" if place else part)
@@ -125,7 +125,13 @@ def test_the_configuration_does_the_joint_sweep_again():
 def test_statistics_take_what_was_merged():
     results = make_results({"learning_rate": [1, 0.1]}, seeds=6)
     joined = merge([results.isel(seed=slice(3)), results.isel(seed=slice(3, 6))])
-    assert nnjax.stats.rank(joined) == nnjax.stats.rank(results)
+    ranked = [
+        [(setting.place, setting.label, setting.total) for setting in nnjax.stats.rank(r)]
+        for r in (joined, results)
+    ]
+    assert ranked[0] == ranked[1]
+    means = [nnjax.stats.accuracies(r).mean("seed") for r in (joined, results)]
+    xr.testing.assert_allclose(*means)
 
 
 RESULTS = make_results({"learning_rate": [1, 0.1], "momentum": [0, 0.5]}, seeds=3)
