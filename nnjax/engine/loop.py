@@ -10,7 +10,7 @@ from nnjax.data.batches import Splits
 from nnjax.engine import layout, programs
 from nnjax.engine.plan import Group, Run
 from nnjax.engine.programs import RunInputs
-from nnjax.nn.initializers import initializer_of
+from nnjax.nn.initializers import MOST_NUMBERS, initializer_of
 from nnjax.training.start import RunState
 from nnjax.training.structure import hyperparameters
 from nnjax.types import Params
@@ -220,7 +220,7 @@ def run_inputs(group: Group) -> RunInputs:
             (
                 hyperparameters(run.config, group.structure, examples),
                 np.int32(kinds.index(kind)),
-                np.array((*numbers, 0, 0)[:2], np.float32),
+                np.array((*numbers, *[0] * MOST_NUMBERS)[:MOST_NUMBERS], np.float32),
             )
         )
     stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *rows)

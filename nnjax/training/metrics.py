@@ -103,18 +103,8 @@ STANDARD = ("loss", "accuracy", "grad_norm", "update_ratio")
 """What is always recorded."""
 
 TAKEN = {
-    *(
-        "seed",
-        "epoch",
-        "layer",
-        "class",
-        "kept",
-        "setting",
-        "status",
-        "best_epoch",
-        "diverged_epoch",
-        "stopped_epoch",
-    ),
+    *("seed", "epoch", "layer", "class", "kept", "setting"),
+    *("status", "best_epoch", "diverged_epoch", "stopped_epoch"),
     *("program", "programs", "program_number", "param_shapes"),
 }
 """What the results call something else."""
