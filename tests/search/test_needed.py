@@ -14,6 +14,7 @@ from made_scores import kept, made
 from nnjax.search import needed as module
 from nnjax.search.needed import Needed, _Look, _look, needed
 from nnjax.search.scores import Floats, Ints
+from nnjax.search.sequences import half_width, mixture
 from nnjax.validation import UserError
 
 RATES = [89.56, 78.4]
@@ -180,9 +181,43 @@ def test_settings_that_are_decided_get_no_more_seeds() -> None:
     assert ragged.add.tolist() == [16, 16, 0, 0]
 
 
-def test_who_lacks_seeds_catches_up_first() -> None:
-    scores = made([0.0, 0.0], 1, 0, 16)[0]
-    assert needed(scores, zone=0.01, runs=[16, 8]).add.tolist() == [0, 8]
+@pytest.mark.parametrize("runs", [[16, 8], [8, 16]])
+def test_who_lacks_seeds_catches_up_first(runs: list[int]) -> None:
+    scores = made([0.5, 0.0], 1, 0, 16)[0]
+    for rows in (scores, scores[::-1]):
+        assert needed(rows, zone=0.01, runs=runs).add.tolist() == [16 - n if n < 16 else 0 for n in runs]
+
+
+def test_leads_are_over_common_seeds_and_share_the_error() -> None:
+    """By the formulas, whether the best has more seeds than others or fewer."""
+    scores = made([2.0, 0, 0, 0], 1, 0.5, 16)[0]
+    for wanted, share, tight in (({"zone": 0.5}, 3, 8), ({"half_width": 0.5}, 10, 32)):
+        level = 1 - 0.05 / share
+        scale = mixture(tight, level)
+        for runs in ([8, 8, 16, 12], [16, 12, 9, 16]):
+            found = needed(scores, **wanted, runs=runs)
+            assert found.best == 0
+            for rival in (1, 2, 3):
+                common = min(runs[0], runs[rival])
+                lead = scores[0, :common] - scores[rival, :common]
+                assert found.leads[rival] == pytest.approx(lead.mean())
+                width = half_width(common, lead.std(ddof=1), confidence=level, scale=scale)
+                assert found.widths[rival] == pytest.approx(width)
+            own = scores[0, : runs[0]]
+            assert found.mean == pytest.approx(own.mean())
+            width = half_width(runs[0], own.std(ddof=1), confidence=level, scale=scale)
+            assert found.width == pytest.approx(np.inf if "zone" in wanted else width)
+
+
+def test_who_is_known_to_be_worse_does_not_count_among_those_ahead() -> None:
+    """The third is known to be behind the second on 8 seeds, but not so surely behind the first."""
+    first, second = made([0.0, 0.0], 1, 0, 64)[0]
+    noise = 0.01 * np.cos(np.arange(64))
+    found = needed([first, second, second - 1 + noise], zone=0.01, runs=[64, 64, 8])
+    assert found.contenders.tolist() == [True, True, False]
+    rival = 1 - found.best
+    assert found.behind == pytest.approx(found.widths[rival] - found.leads[rival])
+    assert found.behind < np.nanmax(found.widths - found.leads)
 
 
 def test_equal_settings_are_within_any_zone() -> None:

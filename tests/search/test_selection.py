@@ -148,6 +148,23 @@ def test_it_ends_when_it_says() -> None:
     assert search.tell(-scores[:, :8]).tolist() == np.flatnonzero(before).tolist()
 
 
+def test_a_dropped_setting_drops_nobody() -> None:
+    reach = np.full((3, 3), 0.5)
+    alive = np.array([False, True, True])
+    assert selection.surviving(alive, np.array([9, 1, 0.9]), reach).tolist() == [False, True, True]
+    assert selection.surviving(alive, np.array([9, 1, 0.4]), reach).tolist() == [False, True, False]
+
+
+def test_variances_are_of_the_first_stage_whatever_comes_with_it() -> None:
+    scores = made([0, 0, 0], 1, 0, 20)[0]
+    most = set()
+    for size in (8, 12, 20):
+        search = KimNelson(3, 0.1, first=8)
+        search.tell(scores[:, :size])
+        most.add(search.most)
+    assert len(most) == 1
+
+
 def test_equal_settings_all_survive_and_the_first_is_named() -> None:
     search = KimNelson(3, 0.1, first=2)
     assert search.tell([[0.9, 0.9], [0.8, 0.8], [0.9, 0.9]]).tolist() == [0, 2]
