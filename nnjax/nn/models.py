@@ -10,6 +10,7 @@ the random stream "dropout". It may hold parameters and nothing else that change
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -215,6 +216,10 @@ def layers(network: Network, inputs: int) -> tuple[str, ...]:
 @functools.lru_cache(maxsize=1000)
 def _anatomy(network: Network, inputs: int) -> tuple[Params, tuple[str, ...]]:
     """The tree of shapes, and the layers in the order in which Flax has made them: jax sorts a tree by name."""
+    if isinstance(network, MLP):  # what is said of most networks, and takes Flax a while
+        widths = (inputs, *network.hidden, network.classes)
+        shapes = {f"Dense_{layer}": _dense(*sizes) for layer, sizes in enumerate(itertools.pairwise(widths))}
+        return shapes, tuple(shapes)
     order: list[str] = []
 
     def init(x: Array) -> Any:
@@ -223,6 +228,13 @@ def _anatomy(network: Network, inputs: int) -> tuple[Params, tuple[str, ...]]:
         return params
 
     return jax.eval_shape(init, jax.ShapeDtypeStruct((1, inputs), jnp.float32)), tuple(order)
+
+
+def _dense(inputs: int, outputs: int) -> dict[str, jax.ShapeDtypeStruct]:
+    return {
+        "bias": jax.ShapeDtypeStruct((outputs,), jnp.float32),
+        "kernel": jax.ShapeDtypeStruct((inputs, outputs), jnp.float32),
+    }
 
 
 def _layers_as_made(params: Params, path: tuple[str, ...] = ()) -> list[str]:
