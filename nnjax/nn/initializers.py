@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -46,6 +46,8 @@ class Initializer:
     """What is wrong with numbers, in words; empty for nothing."""
     sees_data: bool = False
     """Whether each layer in turn is scaled on a batch, as `lsuv` does."""
+    affine: "Callable[[tuple[int, ...], Any], Affine] | None" = None
+    """Where a kernel is drawn number by number: its shape and the kind's numbers to how."""
 
 
 def initialize(
@@ -78,43 +80,69 @@ def initialize(
         raise UserError("init module starts as the module says: it needs the module's own parameters")
     layers = list(layers) or layer_names(shapes)
     keys = dict(zip(layers, jax.random.split(key, len(layers)), strict=True))
-    drawn: dict[str, int] = {}  # kernels so far of each layer
+    counts: dict[str, int] = {}  # kernels so far of each layer
     base: Any = shapes if own is None else own(jax.random.fold_in(key, len(layers)))
 
     def start(path: tuple[Any, ...], shape: jax.ShapeDtypeStruct, leaf: Any) -> Array:
         if kind.draw is None or not is_kernel(path, shape):
             return jnp.zeros(shape.shape, shape.dtype) if own is None else leaf.astype(shape.dtype)
         layer = layer_of(path)
-        count = drawn[layer] = drawn.get(layer, 0) + 1
+        count = counts[layer] = counts.get(layer, 0) + 1
         of_kernel = keys[layer] if count == 1 else jax.random.fold_in(keys[layer], count)
         return kind.draw(of_kernel, shape.shape, numbers.astype(shape.dtype))
 
     params = jax.tree_util.tree_map_with_path(start, shapes, base)
     if kind.sees_data and outputs is not None:
-        with_kernels = [layer for layer in layers if layer in drawn]
+        with_kernels = [layer for layer in layers if layer in counts]
         return lsuv(params, with_kernels, outputs, tolerance=numbers[0], iterations=numbers[1])
     return params
 
 
-def zeros(key: Key, shape: tuple[int, ...], numbers: Float[Array, " n"]) -> Float[Array, "*shape"]:
+class Affine(NamedTuple):
+    """A kernel drawn number by number: offset + factor · what is drawn from a distribution without parameters."""
+
+    base: str
+    """normal, N(0, 1); uniform, U(0, 1); or symmetric, U(−1, 1)."""
+    offset: Float[Array, ""] | float
+    factor: Float[Array, ""] | float
+
+
+BASES: dict[str, Callable[..., Array]] = {
+    "normal": jax.random.normal,
+    "uniform": jax.random.uniform,
+    "symmetric": functools.partial(jax.random.uniform, minval=-1.0, maxval=1.0),
+}
+"""``(key, shape, dtype) -> numbers``."""
+
+
+def drawn(affine: Callable[[tuple[int, ...], Any], Affine]) -> Draw:
+    """The draw of a kind that goes number by number."""
+
+    def draw(key: Key, shape: tuple[int, ...], numbers: Float[Array, " n"]) -> Float[Array, "*shape"]:
+        base, offset, factor = affine(shape, numbers)
+        return offset + factor * BASES[base](key, shape, numbers.dtype)
+
+    return draw
+
+
+def zeros(shape: tuple[int, ...], numbers: Any) -> Affine:
     """All weights 0."""
-    return jnp.zeros(shape, numbers.dtype)
+    return Affine("uniform", 0.0, 0.0)
 
 
-def constant(key: Key, shape: tuple[int, ...], numbers: Float[Array, " n"]) -> Float[Array, "*shape"]:
+def constant(shape: tuple[int, ...], numbers: Any) -> Affine:
     """All weights c."""
-    return jnp.broadcast_to(numbers[0], shape)
+    return Affine("uniform", numbers[0], 0.0)
 
 
-def normal(key: Key, shape: tuple[int, ...], numbers: Float[Array, " n"]) -> Float[Array, "*shape"]:
+def normal(shape: tuple[int, ...], numbers: Any) -> Affine:
     """w ~ N(0, σ²)."""
-    return numbers[0] * jax.random.normal(key, shape, numbers.dtype)
+    return Affine("normal", 0.0, numbers[0])
 
 
-def uniform(key: Key, shape: tuple[int, ...], numbers: Float[Array, " n"]) -> Float[Array, "*shape"]:
+def uniform(shape: tuple[int, ...], numbers: Any) -> Affine:
     """w ~ U(a, b)."""
-    low, high = numbers[0], numbers[1]
-    return low + (high - low) * jax.random.uniform(key, shape, numbers.dtype)
+    return Affine("uniform", numbers[0], numbers[1] - numbers[0])
 
 
 def orthogonal(key: Key, shape: tuple[int, ...], numbers: Float[Array, " n"]) -> Float[Array, "*shape"]:
@@ -125,21 +153,18 @@ def orthogonal(key: Key, shape: tuple[int, ...], numbers: Float[Array, " n"]) ->
     return numbers[0] * jax.nn.initializers.orthogonal()(key, shape, numbers.dtype)
 
 
-def _scaled(variance: Callable[[int, int], float], uniform: bool) -> Draw:
+def _scaled(variance: Callable[[int, int], float], base: str) -> Callable[[tuple[int, ...], Any], Affine]:
     """Weights of mean 0 and the variance that suits a layer's fan-in and fan-out, normal or uniform.
 
     Of a filter [height, width, inputs, outputs], the fans are inputs and outputs times height times width.
     """
 
-    def draw(key: Key, shape: tuple[int, ...], numbers: Float[Array, " n"]) -> Float[Array, "*shape"]:
+    def affine(shape: tuple[int, ...], numbers: Any) -> Affine:
         field = math.prod(shape[:-2])
         deviation = math.sqrt(variance(field * shape[-2], field * shape[-1]))
-        if uniform:
-            limit = math.sqrt(3) * deviation
-            return limit * jax.random.uniform(key, shape, numbers.dtype, -1.0, 1.0)
-        return deviation * jax.random.normal(key, shape, numbers.dtype)
+        return Affine(base, 0.0, math.sqrt(3) * deviation if base == "symmetric" else deviation)
 
-    return draw
+    return affine
 
 
 def _xavier(fan_in: int, fan_out: int) -> float:
@@ -167,17 +192,25 @@ def _at_all(numbers: tuple[float, ...]) -> str:
     return "lsuv takes a tolerance above 0 and at least 1 iteration" if wrong else ""
 
 
+def _by_number(
+    affine: Callable[[tuple[int, ...], Any], Affine],
+    numbers: tuple[float, ...] = (),
+    wrong: Callable[[tuple[float, ...]], str] = lambda numbers: "",
+) -> Initializer:
+    return Initializer(drawn(affine), numbers, wrong, affine=affine)
+
+
 INITIALIZERS: dict[str, Initializer] = {
-    "zeros": Initializer(zeros),
-    "constant": Initializer(constant, (1.0,)),
-    "normal": Initializer(normal, (0.001,), _not_negative),
-    "uniform": Initializer(uniform, (-0.1, 0.1), _ordered),
-    "xavier_uniform": Initializer(_scaled(_xavier, uniform=True)),
-    "xavier_normal": Initializer(_scaled(_xavier, uniform=False)),
-    "he_uniform": Initializer(_scaled(_he, uniform=True)),
-    "he_normal": Initializer(_scaled(_he, uniform=False)),
-    "lecun_uniform": Initializer(_scaled(_lecun, uniform=True)),
-    "lecun_normal": Initializer(_scaled(_lecun, uniform=False)),
+    "zeros": _by_number(zeros),
+    "constant": _by_number(constant, (1.0,)),
+    "normal": _by_number(normal, (0.001,), _not_negative),
+    "uniform": _by_number(uniform, (-0.1, 0.1), _ordered),
+    "xavier_uniform": _by_number(_scaled(_xavier, "symmetric")),
+    "xavier_normal": _by_number(_scaled(_xavier, "normal")),
+    "he_uniform": _by_number(_scaled(_he, "symmetric")),
+    "he_normal": _by_number(_scaled(_he, "normal")),
+    "lecun_uniform": _by_number(_scaled(_lecun, "symmetric")),
+    "lecun_normal": _by_number(_scaled(_lecun, "normal")),
     "orthogonal": Initializer(orthogonal, (1.0,)),
     "lsuv": Initializer(
         lambda key, shape, numbers: orthogonal(key, shape, jnp.ones(1, numbers.dtype)),
