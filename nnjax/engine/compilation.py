@@ -29,6 +29,15 @@ LONG_VECTORS: dict[str, dict[str, Any]] = {"cpu": {"xla_cpu_prefer_vector_width"
 """Options, by platform, with which a program takes longer to compile and less long to run. By default XLA uses 256
 of a vector's 512 bits, as some processors slow down for all of them; but its matrix products use them anyway."""
 
+QUICK: dict[str, dict[str, Any]] = {
+    "cpu": {
+        "xla_cpu_use_fusion_emitters": False,
+        "xla_backend_optimization_level": 1,
+        "xla_cpu_parallel_codegen_split_count": 1,
+    }
+}
+"""Options with which a program takes half as long to compile: XLA makes its kernels in the older of its two ways,
+and in one piece. What is no matrix product then runs as fast, or up to a tenth slower."""
 
 FAULT = re.compile(r"Error (?P<doing>reading|writing) persistent compilation cache entry for '(?P<name>[^']*)'")
 """What jax warns of when it can't use a program on disk; the file's name begins with the program's."""
@@ -60,9 +69,10 @@ class Program:
             return self.compiled(*arguments)(*arguments)
 
     def compiled(self, *arguments: Any) -> Compiled:
-        """The program for arguments of these shapes, on their device."""
+        """The program for arguments of these shapes, on their device, or for those of the host on jax's own."""
         leaves, tree = jax.tree.flatten(arguments)
-        shapes, device = (tree, *((leaf.shape, leaf.dtype) for leaf in leaves)), leaves[0].device
+        shapes = (tree, *((leaf.shape, leaf.dtype) for leaf in leaves))
+        device = leaves[0].device if isinstance(leaves[0], jax.Array) else jax.local_devices()[0]
         with self._lock:
             if (shapes, device) not in self._compiled:
                 self._compiled[shapes, device] = self._compile(shapes, device, arguments)
@@ -77,6 +87,24 @@ class Program:
         if shapes not in self._written:
             self._written[shapes] = _write(program)
         return program
+
+
+def settings_of_this_thread() -> Callable[[], contextlib.ExitStack]:
+    """What makes another thread compile as this one does, in which somebody may have set jax to something."""
+    held = {
+        jax.numpy_dtype_promotion: jax.config.jax_numpy_dtype_promotion,
+        jax.numpy_rank_promotion: jax.config.jax_numpy_rank_promotion,
+        jax.default_matmul_precision: jax.config.jax_default_matmul_precision,
+        jax.enable_x64: jax.config.jax_enable_x64,
+    }
+
+    def there() -> contextlib.ExitStack:
+        stack = contextlib.ExitStack()
+        for setting, value in held.items():
+            stack.enter_context(setting(value))
+        return stack
+
+    return there
 
 
 @contextlib.contextmanager

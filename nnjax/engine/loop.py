@@ -1,20 +1,26 @@
 """The runs of a group trained epoch by epoch, and the end of an epoch, where the outside meets training."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import numpy as np
 
-from nnjax.data.batches import Splits
-from nnjax.engine import layout, programs
+from nnjax.engine import layout
+from nnjax.engine.compilation import settings_of_this_thread
+from nnjax.engine.own import OwnPrograms
 from nnjax.engine.plan import Group, Run
-from nnjax.engine.programs import RunInputs
-from nnjax.nn.initializers import MOST_NUMBERS, initializer_of
+from nnjax.engine.shared import SharedPrograms, unpacked
+from nnjax.nn.models import param_shapes
 from nnjax.training.start import RunState
-from nnjax.training.structure import hyperparameters
+from nnjax.training.structure import Structure
 from nnjax.types import Params
 from nnjax.validation import UserError
+
+COMPILERS, AHEAD = 2, 4
+"""Threads that compile beside the training, and groups that may be ready before their turn: their states wait."""
 
 Metrics: TypeAlias = dict[str, Any]
 """Host arrays [R, …] by the names of `nnjax.training.metrics.variables`."""
@@ -46,35 +52,72 @@ class Outcome(NamedTuple):
     best_epoch: np.ndarray  # [R]
     diverged_epoch: np.ndarray  # [R]; 0 for none
     stopped_epoch: np.ndarray  # [R]; 0 for none
-    best_params: Params | None  # [R, …]
+    best_params: Params | None  # [R, …]; of a shared program its vectors [R, P]
     last_params: Params | None
 
+    def of(self, group: Group, structure: Structure, runs: np.ndarray) -> "Outcome":
+        """What came out of some runs of a group, those of one structure."""
+        if group.shared is None:
+            return self
+        found = Outcome(*jax.tree.map(lambda leaf: leaf[runs], tuple(self)))
+        if found.best_params is None:
+            return found
+        shapes = param_shapes(structure.network, group.data.inputs)
+        vectors: Any = (found.best_params, found.last_params)
+        best, last = (unpacked(group.shared, kept, shapes) for kept in vectors)
+        return found._replace(best_params=best, last_params=last)
 
-def train_group(
-    group: Group,
+
+def train_groups(
+    groups: Sequence[Group],
     *,
     keep_parameters: bool = False,
     on_epoch: OnEpoch | None = None,
     states: bool = False,
     progress: Callable[[int], object] = lambda runs: None,
-) -> Outcome:
-    """Train the runs of one group.
+) -> list[Outcome]:
+    """Train the runs of groups, one group after another; what the next one needs is compiled meanwhile.
 
     Args:
-        group: what to train.
+        groups: what to train.
         keep_parameters: give the best and the last parameters back.
         on_epoch: is told of each end of an epoch before the next one begins.
         states: whether it is given the states too.
         progress: is called after each epoch with the number of runs.
     """
-    training = Training(group)
-    history = []
-    for end in training.epochs(group.epochs, wait=on_epoch is not None, states=states):
-        history.append(end.metrics)
-        if on_epoch is not None:
-            training.stop(on_epoch(end))
-        progress(len(group.runs))
-    return training.outcome(history, keep_parameters)
+    outcomes = []
+    for training in prepared(groups):
+        history = []
+        for end in training.epochs(training.group.epochs, wait=on_epoch is not None, states=states):
+            history.append(end.metrics)
+            if on_epoch is not None:
+                training.stop(on_epoch(end))
+            progress(len(training.group.runs))
+        outcomes.append(training.outcome(history, keep_parameters))
+    return outcomes
+
+
+def prepared(groups: Sequence[Group]) -> Iterator["Training"]:
+    """The groups ready for their first epoch, the next one being made ready while one trains."""
+
+    alike = settings_of_this_thread()
+
+    def ready(group: Group) -> Training:
+        with alike():
+            training = Training(group)
+            training.compile()
+        return training
+
+    if len(groups) == 1:
+        yield Training(groups[0])
+        return
+    with ThreadPoolExecutor(COMPILERS, "nnjax-compile") as beside:
+        ahead = deque(beside.submit(ready, group) for group in groups[:AHEAD])
+        for following in (*groups[AHEAD:], *[None] * len(ahead)):
+            training = ahead.popleft().result()
+            if following is not None:
+                ahead.append(beside.submit(ready, following))
+            yield training
 
 
 class Training:
@@ -83,22 +126,18 @@ class Training:
     def __init__(self, group: Group) -> None:
         self.group = group
         self.grid = group.grid
-        data = group.data
-        scale: Any = np.float32(data.scale)
-        self._hosted = run_inputs(group)
-        self._splits = layout.put_data(self.grid, Splits(data.train, data.valid, scale))
-        self._train = programs.epoch_program(group.structure, group.batch_size)
+        self._programs: OwnPrograms | SharedPrograms = (
+            SharedPrograms(group) if group.shared else OwnPrograms(group)
+        )
         self.restart()
 
     def restart(self) -> None:
         """Go back to the initial draws."""
-        kinds = tuple(initializer_of(kind) for kind in self.group.init_kinds)
-        start = programs.start_program(self.group.structure, kinds)
-        self._inputs = layout.put_runs(self.grid, self._hosted)
-        self._states = [start(*chunk) for chunk in zip(self._inputs, self._splits, strict=True)]
+        self._until = np.array([run.config.epochs for run in self.group.runs], np.int32)  # [R]: those it has
+        self._programs.let_train(self._until, np.arange(len(self._until)))
+        self._states = self._programs.start()
         self._last: list[Metrics] = [{} for _ in self._states]
         self._epoch = 0
-        self._until = self._hosted.hyper.epochs.copy()  # [R]: the epochs that each run has
         self._finite = np.full(len(self.group.runs), True)  # runs that have not been seen to diverge
         self._stopped = np.zeros(len(self.group.runs), np.int32)
 
@@ -129,19 +168,15 @@ class Training:
         if not chosen.size:
             return
         self._until[chosen] = self._stopped[chosen] = self._epoch
-        for chunk, inside in enumerate(self.grid.runs):
-            if np.isin(inside, chosen).any():
-                epochs = jax.device_put(self._until[inside], self.grid.device(chunk))
-                inputs = self._inputs[chunk]
-                self._inputs[chunk] = inputs._replace(hyper=inputs.hyper._replace(epochs=epochs))
+        self._programs.let_train(self._until, chosen)
 
     def _begin_epoch(self) -> list[Metrics]:
         metrics: list[Metrics] = []
         live = self._finite & (self._until > self._epoch)
-        for chunk, inputs in enumerate(self._inputs):
-            if live[self.grid.runs[chunk]].any():
-                self._states[chunk], self._last[chunk] = self._train(
-                    self._states[chunk], inputs, np.int32(self._epoch), self._splits[chunk]
+        for chunk, runs in enumerate(self.grid.runs):
+            if live[runs].any():
+                self._states[chunk], self._last[chunk] = self._programs.epoch(
+                    chunk, self._states[chunk], self._epoch
                 )
                 metrics.append(self._last[chunk])
             else:
@@ -159,9 +194,14 @@ class Training:
         held = layout.get_runs(self.grid, self._states) if states else None
         return EpochEnd(epoch, self.group.runs, trained, metrics, held)
 
+    def compile(self) -> None:
+        """Have the epoch's program on all devices that the group uses."""
+        for state in self._states[: len(self.grid.devices())]:
+            self._programs.compiled(state)
+
     def compiled(self) -> Any:
         """The epoch's program as XLA has it, for its text and its memory."""
-        return self._train.compiled(self._states[0], self._inputs[0], np.int32(0), self._splits[0])
+        return self._programs.compiled(self._states[0])
 
     @property
     def params(self) -> Params:
@@ -170,11 +210,8 @@ class Training:
 
     def outcome(self, history: Sequence[Metrics], keep_parameters: bool) -> Outcome:
         """What came out of the epochs so far, and of the test set."""
-        test = programs.test_program(self.group.structure)
-        examples = layout.put_data(self.grid, self.group.data.test)
         found = []
-        for chunk, state in enumerate(self._states):
-            tested = test(state, self._inputs[chunk], examples[chunk], self._splits[chunk].scale)
+        for state, tested in zip(self._states, self._programs.test(self._states), strict=True):
             kept = (state.best_params, state.train.params) if keep_parameters else (None, None)
             found.append((tested, state.best_epoch, state.diverged_epoch, *kept))
         curves = jax.tree.map(lambda *epochs: np.stack(epochs, axis=1), *history)
@@ -202,30 +239,3 @@ def _indices(runs: Stops, count: int) -> np.ndarray:
             "value for each run, or nothing"
         )
     return np.unique(named)
-
-
-def run_inputs(group: Group) -> RunInputs:
-    """What distinguishes the runs of a group, as host arrays [R, …]."""
-    kinds = group.init_kinds
-    examples = len(group.data.train.y)
-    # The numbers of a setting are the same for all its seeds.
-    of_setting: dict[int, int] = {}
-    rows: list[Any] = []
-    for run in group.runs:
-        if run.setting in of_setting:
-            continue
-        of_setting[run.setting] = len(rows)
-        kind, numbers = run.config.initialization
-        rows.append(
-            (
-                hyperparameters(run.config, group.structure, examples),
-                np.int32(kinds.index(kind)),
-                np.array((*numbers, *[0] * MOST_NUMBERS)[:MOST_NUMBERS], np.float32),
-            )
-        )
-    stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *rows)
-    at = [of_setting[run.setting] for run in group.runs]
-    seeds: list[Any] = [
-        np.array([getattr(run, name) for run in group.runs], np.uint32) for name in ("init_seed", "data_seed")
-    ]
-    return RunInputs(*jax.tree.map(lambda leaf: leaf[at], stacked), *seeds)

@@ -16,10 +16,13 @@ from nnjax.data import Dataset, load_data
 from nnjax.engine import devices, layout
 from nnjax.engine.cost import StepCost, step_cost
 from nnjax.engine.layout import Grid
+from nnjax.engine.sharing import Work
+from nnjax.engine.sharing import share as share_programs
 from nnjax.fields import FIXES_PROGRAM
 from nnjax.nn.initializers import initializer_of
 from nnjax.nn.models import param_shapes
 from nnjax.parts import Part
+from nnjax.training.shared import Shared
 from nnjax.training.structure import Structure
 from nnjax.validation import UserError, check_count
 
@@ -45,11 +48,14 @@ class Group:
     """The runs that share one compiled training program."""
 
     structure: Structure
+    """Where several share the program, that of the widest network that it trains."""
     batch_size: int
     data: Dataset
     runs: tuple[Run, ...]
     runs_per_call: int | None = None
     """Runs that a device trains at a time; None leaves it to `nnjax.engine.layout.arrange`."""
+    shared: Shared | None = None
+    """The program that several structures share; None for the structure's own."""
 
     @property
     def epochs(self) -> int:
@@ -89,7 +95,11 @@ class Group:
 
     def __str__(self) -> str:
         config, data = self.runs[0].config, self.data
-        if config.model == "mlp":
+        if self.shared is not None:
+            structures = {(run.config.hidden, run.config.activation, run.config.batch_size) for run in self.runs}
+            widths = "-".join(map(str, (data.inputs, *self.structure.network.hidden, data.classes)))
+            network = f"mlp up to {widths} ({_count(len(structures), 'structure')}, "
+        elif config.model == "mlp":
             network = (
                 f"mlp {'-'.join(map(str, (data.inputs, *config.hidden, data.classes)))} ({config.activation}, "
             )
@@ -100,7 +110,8 @@ class Group:
         _, rows, runs = self.grid.runs.shape
         return (
             f"{_count(len(self.runs), 'run')} of {network}{config.loss}, {config.optimizer}, batch "
-            f"{self.batch_size}) on {data.name}, {_count(self.epochs, 'epoch')} of {len(data.train.y)} examples, "
+            f"{'up to ' if self.shared else ''}{self.batch_size}) on {data.name}, "
+            f"{_count(self.epochs, 'epoch')} of {len(data.train.y)} examples, "
             f"{self.parameters:,} parameters a run, {_size(self.state_bytes)} of state, "
             f"{_size(self.data_bytes)} of data, {rows * runs} at a time on each"
         )
@@ -148,6 +159,7 @@ def plan(
     *,
     seeds: int | Iterable[int] | None = None,
     runs_per_call: int | None = None,
+    share: bool | None = None,
 ) -> Plan:
     """The settings, runs and groups of a sweep, without running any; takes what `sweep` takes.
 
@@ -176,6 +188,8 @@ def plan(
         )
     of_runs = None if crossed == {True} else config.seed_values()
     groups = _group(settings, of_runs or (0,), data, runs_per_call)
+    if share is not False and runs_per_call is None and devices.platform() == "cpu":
+        groups = _shared(groups)
     return Plan(config, parsed, tuple(settings), of_runs, tuple(groups))
 
 
@@ -222,6 +236,34 @@ def _group(
         Group(structures[key], key[1], data or loaded[key[2]], tuple(of_key), runs_per_call)
         for key, of_key in runs.items()
     ]
+
+
+def _shared(groups: Sequence[Group]) -> list[Group]:
+    """The groups, of which some are joined to share a program, in the place of the first of them."""
+    works = [
+        Work(
+            group.runs[0].config,
+            group.structure,
+            group.data.inputs,
+            group.data.classes,
+            len(group.data.train.y),
+            len(group.runs),
+            group.epochs,
+        )
+        for group in groups
+    ]
+    joined: dict[Any, list[Group]] = {}
+    for number, (group, shared) in enumerate(zip(groups, share_programs(works), strict=True)):
+        joined.setdefault(number if shared is None else (shared, id(group.data)), []).append(group)
+    found = []
+    for key, of_key in joined.items():
+        if not isinstance(key, tuple):
+            found += of_key
+            continue
+        runs = tuple(run for group in of_key for run in group.runs)
+        batch_size = max(group.batch_size for group in of_key)
+        found.append(Group(key[0].structure, batch_size, of_key[0].data, runs, 1, key[0]))
+    return found
 
 
 def _refuse_twins(loaded: dict[DataConfig, Dataset]) -> None:

@@ -9,9 +9,10 @@ from nnjax.axes import Axes, Axis
 from nnjax.config import Config
 from nnjax.data import Dataset
 from nnjax.engine import devices
-from nnjax.engine.loop import OnEpoch, train_group
+from nnjax.engine.loop import OnEpoch, train_groups
 from nnjax.engine.plan import Plan, plan
 from nnjax.engine.progress import Progress
+from nnjax.engine.shared import by_structure
 from nnjax.results import labels
 
 
@@ -56,7 +57,8 @@ def sweep(
     Raises:
         UserError: for axes or values that can't be, or a batch larger than the training data.
     """
-    todo = plan(config, data, axes, seeds=seeds, runs_per_call=runs_per_call)
+    share = False if states else None  # a state is seen as its structure's own program has it
+    todo = plan(config, data, axes, seeds=seeds, runs_per_call=runs_per_call, share=share)
     return run_plan(todo, keep_parameters=keep_parameters, on_epoch=on_epoch, states=states, progress=progress)
 
 
@@ -71,30 +73,27 @@ def run_plan(
     """Train what `plan` has planned; arguments and results are those of `sweep`."""
     started = time.perf_counter()
     total = sum(len(group.runs) * group.epochs for group in todo.groups)
-    outcomes = []
     with Progress(total, f"{todo.runs:,} runs", progress) as shown:
-        for group in todo.groups:
-            outcomes.append(
-                train_group(
-                    group,
-                    keep_parameters=keep_parameters,
-                    on_epoch=on_epoch,
-                    states=states,
-                    progress=shown.update,
-                )
-            )
+        outcomes = train_groups(
+            todo.groups,
+            keep_parameters=keep_parameters,
+            on_epoch=on_epoch,
+            states=states,
+            progress=shown.update,
+        )
     return labels.label(
         config=todo.config,
         axes=todo.axes,
         seeds=todo.seeds,
         parts=[
             labels.Trained(
-                group.structure,
+                structure,
                 group.data,
-                [(run.setting, run.seed_index) for run in group.runs],
-                outcome,
+                [(group.runs[index].setting, group.runs[index].seed_index) for index in runs],
+                outcome.of(group, structure, runs),
             )
             for group, outcome in zip(todo.groups, outcomes, strict=True)
+            for structure, runs in by_structure(group)
         ],
         device=devices.description(),
         wall_time=time.perf_counter() - started,

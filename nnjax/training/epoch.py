@@ -83,6 +83,21 @@ def run_epoch(
     """
     trained, running = train_epoch(structure, state.train, hyper, key, order, splits)
     valid = evaluate(structure, trained.params, hyper, splits.valid, splits.scale)
+    return finished(state, trained, running, valid, hyper)
+
+
+def finished(
+    state: RunState, trained: TrainState, running: Values, valid: Values, hyper: Hyperparameters
+) -> tuple[RunState, Values]:
+    """The state after an epoch, with the best parameters so far, and the epoch's metrics.
+
+    Args:
+        state: before the epoch.
+        trained: what the steps have made of it.
+        running: the metrics of training.
+        valid: those of the validation set.
+        hyper: the setting's numbers.
+    """
     finite = _all_finite((running["loss"], valid["loss"], trained.params))
     epoch = state.epoch + 1
     new = RunState(trained, trained.params, valid["accuracy"], epoch, epoch, jnp.where(finite, 0, epoch))

@@ -1,0 +1,85 @@
+"""The runs of a group in their structure's own programs."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from nnjax.data.batches import Splits
+from nnjax.engine import layout, programs
+from nnjax.engine.plan import Group
+from nnjax.engine.programs import RunInputs
+from nnjax.nn.initializers import MOST_NUMBERS, initializer_of
+from nnjax.training.metrics import Values
+from nnjax.training.start import RunState
+from nnjax.training.structure import hyperparameters
+
+
+class OwnPrograms:
+    """What the chunks of a group's runs are trained with."""
+
+    def __init__(self, group: Group) -> None:
+        self.group, self.grid = group, group.grid
+        data = group.data
+        scale: Any = np.float32(data.scale)
+        self.hosted = run_inputs(group)
+        self.splits = layout.put_data(self.grid, Splits(data.train, data.valid, scale))
+        self.inputs = layout.put_runs(self.grid, self.hosted)
+        self.train = programs.epoch_program(group.structure, group.batch_size)
+
+    def let_train(self, until: np.ndarray, changed: np.ndarray) -> None:
+        """Say up to which epoch each run trains, where that has changed for some."""
+        for chunk, inside in enumerate(self.grid.runs):
+            if np.isin(inside, changed).any():
+                epochs = jax.device_put(until[inside], self.grid.device(chunk))
+                inputs = self.inputs[chunk]
+                self.inputs[chunk] = inputs._replace(hyper=inputs.hyper._replace(epochs=epochs))
+
+    def start(self) -> list[RunState]:
+        """The states of the chunks before the first epoch."""
+        kinds = tuple(initializer_of(kind) for kind in self.group.init_kinds)
+        program = programs.start_program(self.group.structure, kinds)
+        return [program(*chunk) for chunk in zip(self.inputs, self.splits, strict=True)]
+
+    def epoch(self, chunk: int, state: RunState, epoch: int) -> tuple[RunState, Values]:
+        """An epoch, counted from 0; eats the state."""
+        return self.train(state, self.inputs[chunk], np.int32(epoch), self.splits[chunk])
+
+    def test(self, states: Sequence[RunState]) -> list[Values]:
+        """The metrics of the test set, with the best parameters and the last."""
+        program = programs.test_program(self.group.structure)
+        examples = layout.put_data(self.grid, self.group.data.test)
+        scales = [splits.scale for splits in self.splits]
+        return [program(*chunk) for chunk in zip(states, self.inputs, examples, scales, strict=True)]
+
+    def compiled(self, state: RunState) -> Any:
+        """The epoch's program as XLA has it, for its text and its memory."""
+        return self.train.compiled(state, self.inputs[0], np.int32(0), self.splits[0])
+
+
+def run_inputs(group: Group) -> RunInputs:
+    """What distinguishes the runs of a group, as host arrays [R, …]."""
+    kinds = group.init_kinds
+    examples = len(group.data.train.y)
+    # The numbers of a setting are the same for all its seeds.
+    of_setting: dict[int, int] = {}
+    rows: list[Any] = []
+    for run in group.runs:
+        if run.setting in of_setting:
+            continue
+        of_setting[run.setting] = len(rows)
+        kind, numbers = run.config.initialization
+        rows.append(
+            (
+                hyperparameters(run.config, group.structure, examples),
+                np.int32(kinds.index(kind)),
+                np.array((*numbers, *[0] * MOST_NUMBERS)[:MOST_NUMBERS], np.float32),
+            )
+        )
+    stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *rows)
+    at = [of_setting[run.setting] for run in group.runs]
+    seeds: list[Any] = [
+        np.array([getattr(run, name) for run in group.runs], np.uint32) for name in ("init_seed", "data_seed")
+    ]
+    return RunInputs(*jax.tree.map(lambda leaf: leaf[at], stacked), *seeds)

@@ -1,0 +1,206 @@
+"""Programs that structures share, against those that a structure has to itself."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import nnjax
+from nnjax.config import Config
+from nnjax.data.order import epoch_order
+from nnjax.engine import devices, draws, sharing
+from nnjax.engine.plan import plan
+from nnjax.engine.shared import order_of, packed, unpacked
+from nnjax.nn.activations import ACTIVATIONS
+from nnjax.nn.initializers import INITIALIZERS, initialize
+from nnjax.nn.models import MLP, layers, param_shapes
+from nnjax.search.sweep import run_plan
+from nnjax.training.start import run_keys
+from nnjax.validation import UserError
+
+pytestmark = pytest.mark.skipif(devices.platform() != "cpu", reason="programs are shared on a CPU alone")
+
+CONFIG = Config(init="xavier_uniform", learning_rate=0.2, epochs=10, metrics=("class_accuracy", "layer_grad_norm"))
+
+MIXED = [
+    {"hidden": (16,), "activation": "tanh", "batch_size": 32},
+    {"hidden": (33, 7), "activation": "relu", "batch_size": 100},
+    {"hidden": (64, 65), "activation": "sigmoid", "batch_size": 16, "momentum": 0.9, "nesterov": False},
+    {"hidden": (5, 40), "activation": "gelu", "batch_size": 1150},
+    {"hidden": (20,), "activation": "leaky_relu", "batch_size": 17, "learning_rate": 0.05},
+    {"hidden": (20,), "activation": "identity", "batch_size": 64, "schedule": "cosine"},
+    {"hidden": (30,), "activation": "scaled_sigmoid", "activation_slope": 2.0, "batch_size": 50, "epochs": 7},
+    {"hidden": (12,), "activation": "tanh", "optimizer": "adam", "learning_rate": 0.003},
+    {"hidden": (13,), "activation": "relu", "optimizer": "adam", "learning_rate": 0.003, "init": "orthogonal"},
+    {"hidden": (14,), "activation": "relu", "optimizer": "adamw", "learning_rate": 0.003, "init": "he_normal"},
+    {"hidden": (15, 9), "activation": "tanh", "loss": "mse", "layer_rates": (1.0, 0.5, 2.0)},
+    {"hidden": (15, 8), "activation": "relu", "loss": "mse", "momentum": 0.5},
+]
+
+
+@pytest.fixture(scope="module")
+def both(digits):
+    """The same runs in shared programs and in their structures' own."""
+    with jax.numpy_dtype_promotion("standard"):  # optax's adam raises a float to a whole number
+        found = []
+        for share in (None, False):
+            todo = plan(CONFIG, digits, MIXED, seeds=2, share=share)
+            found.append((todo, run_plan(todo, keep_parameters=True, progress=False)))
+    return found
+
+
+def test_most_structures_share_programs(both):
+    (shared, _), (own, _) = both
+    assert sum(len(group.runs) for group in shared.groups if group.shared) == 2 * len(MIXED)
+    assert len(shared.groups) < len(own.groups) == len(MIXED)
+    assert not any(group.shared for group in own.groups)
+
+
+@pytest.mark.parametrize("number", range(len(MIXED)), ids=lambda number: str(MIXED[number]))
+def test_a_run_of_a_shared_program_is_that_of_its_own(both, number):
+    (_, shared), (_, own) = both
+    for seed in (0, 1):
+        for which in ("best", "last"):
+            a, b = (
+                nnjax.parameters(result, which, setting=number, seed=seed) for result in (shared, own)
+            )
+            for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
+                assert x.shape == y.shape
+                assert np.linalg.norm(x - y) <= 1e-5 * np.linalg.norm(y)
+    a, b = (result.sel(setting=number) for result in (shared, own))
+    assert (a.best_epoch.values == b.best_epoch.values).all()
+    assert (a.status.values == b.status.values).all()
+    for name in own.data_vars:
+        if own[name].dtype.kind == "f" and not name.startswith("params."):
+            np.testing.assert_allclose(a[name].values, b[name].values, rtol=2e-4, atol=1e-6, err_msg=name)
+
+
+def test_a_run_does_not_depend_on_those_beside_it(digits):
+    chosen = MIXED[:4]
+    todo = plan(CONFIG, digits, chosen, seeds=2)
+    program = {run.setting: group.shared for group in todo.groups for run in group.runs}
+    together = run_plan(todo, keep_parameters=True, progress=False)
+    # The same program with other runs, in another order.
+    for group in todo.groups:
+        few = dataclasses.replace(todo, groups=(dataclasses.replace(group, runs=group.runs[::-1][:1]),))
+        assert few.groups[0].shared is program[group.runs[-1].setting]
+        alone = run_plan(few, keep_parameters=True, progress=False)
+        run = {"setting": group.runs[-1].setting, "seed": group.runs[-1].seed_index}
+        for name in ("train_loss", "valid_loss", "test_loss", "grad_norm", "train_class_accuracy"):
+            np.testing.assert_array_equal(together[name].sel(run).values, alone[name].sel(run).values)
+
+
+def test_runs_that_diverge_or_are_stopped_leave(digits):
+    chosen = [*MIXED[:3], {"hidden": (31,), "activation": "relu", "learning_rate": 1e6, "batch_size": 32}]
+
+    def stop(end):
+        stopped = [index for index, run in enumerate(end.runs) if run.setting == 1 and end.epoch == 2]
+        return stopped
+
+    results = nnjax.sweep(CONFIG, digits, chosen, seeds=2, on_epoch=stop, progress=False)
+    assert results.status.values.tolist() == [["finished"] * 2, ["stopped"] * 2, ["finished"] * 2, ["diverged"] * 2]
+    assert (results.stopped_epoch.values[1] == 2).all()
+    assert np.isnan(results.train_loss.values[1, :, 2:]).all()
+    assert np.isfinite(results.test_accuracy.values[:3]).all()
+    assert np.isnan(results.test_accuracy_last.values[3]).all()
+    assert (results.diverged_epoch.values[3] > 0).all()
+
+
+@pytest.mark.parametrize("kind", [kind for kind, entry in INITIALIZERS.items() if entry.affine])
+@given(hidden=st.lists(st.integers(1, 70), min_size=1, max_size=3), seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=3, deadline=None)
+def test_draws_are_those_of_the_network(kind, hidden, seed):
+    config = Config(hidden=tuple(hidden), init=kind)
+    network = MLP(config.hidden, 10)
+    shapes, names = param_shapes(network, 64), layers(network, 64)
+    numbers = jnp.array(config.initialization[1], jnp.float32)
+    expected = initialize(run_keys(seed, 0).init, INITIALIZERS[kind], numbers, shapes, layers=names)
+    found = draws.draw(config, seed, shapes, names)
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        assert a.shape == b.shape
+        np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-9)
+
+
+@given(examples=st.integers(1, 3000), seed=st.integers(0, 2**32 - 1), epoch=st.integers(0, 200))
+@settings(max_examples=8, deadline=None)
+def test_orders_are_those_of_an_epoch(examples, seed, epoch):
+    key = jax.random.fold_in(run_keys(0, seed).order, epoch)
+    expected = np.asarray(epoch_order(key, examples, 7)).ravel()[:examples]
+    np.testing.assert_array_equal(order_of(examples, seed, epoch), expected)
+
+
+def work(config, data, runs=4):
+    structure = nnjax.training.Structure.of(config, data.classes, data.inputs)
+    return sharing.Work(config, structure, data.inputs, data.classes, len(data.train.y), runs, config.epochs)
+
+
+@given(
+    hidden=st.lists(st.integers(1, 5000), min_size=1, max_size=4),
+    batch_size=st.integers(1, 1150),
+    ladder=st.sampled_from(sharing.LADDERS),
+    rows=st.sampled_from(sharing.ROWS),
+)
+@settings(max_examples=50, deadline=None)
+def test_a_shared_program_holds_its_structures(hidden, batch_size, ladder, rows, digits):
+    shared = sharing.shared_program(
+        work(Config(hidden=tuple(hidden), batch_size=batch_size), digits), ladder, rows
+    )
+    for width, rung in zip(hidden, shared.structure.network.hidden, strict=True):
+        assert width <= rung <= max(2 * width, ladder[0])
+    assert shared.adds_up == (batch_size > shared.rows)
+
+
+@given(hidden=st.lists(st.integers(1, 60), min_size=1, max_size=3), runs=st.integers(1, 3))
+@settings(max_examples=20, deadline=None)
+def test_parameters_come_back_from_their_vector(hidden, runs, digits):
+    shared = sharing.shared_program(work(Config(hidden=tuple(hidden)), digits), (64,), (32,))
+    shapes = param_shapes(MLP(tuple(hidden), 10), 64)
+    rng = np.random.default_rng(0)
+    trees = [jax.tree.map(lambda leaf: rng.normal(size=leaf.shape).astype(np.float32), shapes) for _ in range(runs)]
+    vectors = np.stack([packed(shared, tree) for tree in trees])
+    back = unpacked(shared, vectors, shapes)
+    for index, tree in enumerate(trees):
+        jax.tree.map(lambda a, b, index=index: np.testing.assert_array_equal(a[index], b), back, tree)
+    assert np.abs(vectors).sum() == pytest.approx(sum(np.abs(leaf).sum() for t in trees for leaf in jax.tree.leaves(t)))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"model": "softmax_regression"}, {"dropout": 0.1}, {"residual": True}, {"hidden": ()}, {"activation": jnp.sin}],
+    ids=str,
+)
+def test_what_a_shared_program_does_not_know_keeps_its_own(change, digits):
+    config = nnjax.config.replace(Config(), change)
+    assert not sharing.can_share(config, work(config, digits).structure)
+    assert sharing.can_share(Config(), work(Config(), digits).structure)
+
+
+def test_one_structure_has_its_own_program(digits):
+    assert plan(CONFIG, digits, {"learning_rate": [0.1, 0.2]}).groups[0].shared is None
+
+
+def test_runs_per_call_asks_for_own_programs(digits):
+    assert not any(group.shared for group in plan(CONFIG, digits, MIXED, runs_per_call=2).groups)
+
+
+def test_a_long_training_pays_for_its_own_program(digits):
+    short, long = (
+        plan(Config(epochs=epochs), digits, {"hidden": [(256, 256), (250, 250)]}, seeds=32) for epochs in (2, 2000)
+    )
+    assert all(group.shared for group in short.groups)
+    assert not any(group.shared for group in long.groups)
+
+
+def test_all_activations_have_a_branch_for_themselves(digits):
+    todo = plan(CONFIG, digits, {"activation": list(ACTIVATIONS), "hidden": [(8,), (9,)]})
+    (shared,) = {group.shared for group in todo.groups}
+    assert shared.activations == tuple(ACTIVATIONS.values())
+
+
+def test_a_batch_larger_than_the_data_is_refused_in_a_mixed_sweep(digits):
+    with pytest.raises(UserError, match="batch_size is 2000"):
+        plan(CONFIG, digits, {"batch_size": [32, 2000]})
