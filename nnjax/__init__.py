@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from nnjax.results.network import Network as Network
     from nnjax.results.network import network as network
     from nnjax.results.network import parameters as parameters
+    from nnjax.search.halving import Halving as Halving
+    from nnjax.search.search import search as search
     from nnjax.search.sweep import sweep as sweep
     from nnjax.training.metrics import Metric as Metric
     from nnjax.validation import UserError as UserError
@@ -31,6 +33,7 @@ _HOME = {
     "DataConfig": ("config", "DataConfig"),
     "Dataset": ("data", "Dataset"),
     "EpochEnd": ("engine.loop", "EpochEnd"),
+    "Halving": ("search.halving", "Halving"),
     "Metric": ("training.metrics", "Metric"),
     "Network": ("results.network", "Network"),
     "UserError": ("validation", "UserError"),
@@ -49,6 +52,7 @@ __all__ = [
     "DataConfig",
     "Dataset",
     "EpochEnd",
+    "Halving",
     "Metric",
     "Network",
     "UserError",
@@ -59,6 +63,7 @@ __all__ = [
     "parameters",
     "plan",
     "save_results",
+    "search",
     "stats",
     "sweep",
 ]

@@ -91,17 +91,13 @@ class Program:
 
 def settings_of_this_thread() -> Callable[[], contextlib.ExitStack]:
     """What makes another thread compile as this one does, in which somebody may have set jax to something."""
-    held = {
-        jax.numpy_dtype_promotion: jax.config.jax_numpy_dtype_promotion,
-        jax.numpy_rank_promotion: jax.config.jax_numpy_rank_promotion,
-        jax.default_matmul_precision: jax.config.jax_default_matmul_precision,
-        jax.enable_x64: jax.config.jax_enable_x64,
-    }
+    names = ("numpy_dtype_promotion", "numpy_rank_promotion", "default_matmul_precision", "enable_x64")
+    held = {name: getattr(jax.config, f"jax_{name}") for name in names}
 
     def there() -> contextlib.ExitStack:
         stack = contextlib.ExitStack()
-        for setting, value in held.items():
-            stack.enter_context(setting(value))
+        for name, value in held.items():
+            stack.enter_context(getattr(jax, name)(value))
         return stack
 
     return there

@@ -1,7 +1,7 @@
 """The runs of a group trained epoch by epoch, and the end of an epoch, where the outside meets training."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeAlias
 
@@ -97,6 +97,55 @@ def train_groups(
     return outcomes
 
 
+Scores: TypeAlias = Mapping[int, np.ndarray]
+"""Of each setting that still trains, the highest validation accuracy so far of each run; NaN: it has diverged."""
+
+Decide: TypeAlias = Callable[[int, Scores], Iterable[int]]
+"""``(rung, scores) -> the settings that stop``, once all of them have come to the end of a rung."""
+
+
+def train_in_rungs(
+    groups: Sequence[Group],
+    rungs: Sequence[int],
+    decide: Decide,
+    *,
+    keep_parameters: bool = False,
+    progress: Callable[[int], object] = lambda runs: None,
+) -> list[Outcome]:
+    """Train the runs of all groups up to each of some epochs in turn, and stop there what isn't worth more.
+
+    Args:
+        groups: what to train.
+        rungs: epochs, rising; after the last one nothing is asked.
+        decide: says after each of the others which settings stop.
+        keep_parameters: give the best and the last parameters back.
+        progress: is called after each epoch with the number of runs that trained.
+    """
+    trainings: list[Training] = []
+    history: list[list[Metrics]] = []
+    for rung, until in enumerate(rungs):
+        for number, training in enumerate(prepared(groups) if rung == 0 else trainings):
+            if rung == 0:
+                trainings.append(training)
+                history.append([])
+            if training.trains or not history[number]:
+                for end in training.epochs(until - len(history[number])):
+                    history[number].append(end.metrics)
+                    progress(int(end.trained.sum()))
+        if rung < len(rungs) - 1:
+            scores: dict[int, list[float]] = {}
+            for training, epochs in zip(trainings, history, strict=True):
+                best = np.fmax.reduce([metrics["valid_accuracy"] for metrics in epochs])
+                for index in np.flatnonzero(training.stopped_epoch == 0):
+                    run = training.group.runs[index]
+                    finite = np.isfinite(epochs[-1]["train_loss"][index]) or run.config.epochs < len(epochs)
+                    scores.setdefault(run.setting, []).append(best[index] if finite else np.nan)
+            stopped = set(decide(rung, {setting: np.array(of_runs) for setting, of_runs in scores.items()}))
+            for training in trainings:
+                training.stop(np.array([run.setting in stopped for run in training.group.runs]))
+    return [training.outcome(epochs, keep_parameters) for training, epochs in zip(trainings, history, strict=True)]
+
+
 def prepared(groups: Sequence[Group]) -> Iterator["Training"]:
     """The groups ready for their first epoch, the next one being made ready while one trains."""
 
@@ -156,6 +205,16 @@ class Training:
                 yield self._end(begun.pop(0), self._epoch - 1, False)
         for metrics in begun:
             yield self._end(metrics, self._epoch, False)
+
+    @property
+    def trains(self) -> bool:
+        """Whether a run has epochs left to train in."""
+        return bool((self._finite & (self._until > self._epoch)).any())
+
+    @property
+    def stopped_epoch(self) -> np.ndarray:
+        """The epoch at whose end each run was stopped, 0 for none, [R]."""
+        return self._stopped
 
     def stop(self, runs: Stops) -> None:
         """Let runs rest from now on, by their index or with a truth value for each.

@@ -16,7 +16,7 @@ from nnjax.data import Dataset, load_data
 from nnjax.engine import devices, layout
 from nnjax.engine.cost import StepCost, step_cost
 from nnjax.engine.layout import Grid
-from nnjax.engine.sharing import Work
+from nnjax.engine.sharing import Known, Work
 from nnjax.engine.sharing import share as share_programs
 from nnjax.fields import FIXES_PROGRAM
 from nnjax.nn.initializers import initializer_of
@@ -160,8 +160,11 @@ def plan(
     seeds: int | Iterable[int] | None = None,
     runs_per_call: int | None = None,
     share: bool | None = None,
+    known: Known | None = None,
 ) -> Plan:
     """The settings, runs and groups of a sweep, without running any; takes what `sweep` takes.
+
+    With ``share`` False each structure has a program of its own; ``known`` are those that a search has already.
 
     Raises:
         UserError: for axes or values that can't be, or a batch larger than the training data.
@@ -189,7 +192,7 @@ def plan(
     of_runs = None if crossed == {True} else config.seed_values()
     groups = _group(settings, of_runs or (0,), data, runs_per_call)
     if share is not False and runs_per_call is None and devices.platform() == "cpu":
-        groups = _shared(groups)
+        groups = _shared(groups, known)
     return Plan(config, parsed, tuple(settings), of_runs, tuple(groups))
 
 
@@ -238,7 +241,7 @@ def _group(
     ]
 
 
-def _shared(groups: Sequence[Group]) -> list[Group]:
+def _shared(groups: Sequence[Group], known: Known | None) -> list[Group]:
     """The groups, of which some are joined to share a program, in the place of the first of them."""
     works = [
         Work(
@@ -253,7 +256,7 @@ def _shared(groups: Sequence[Group]) -> list[Group]:
         for group in groups
     ]
     joined: dict[Any, list[Group]] = {}
-    for number, (group, shared) in enumerate(zip(groups, share_programs(works), strict=True)):
+    for number, (group, shared) in enumerate(zip(groups, share_programs(works, known), strict=True)):
         joined.setdefault(number if shared is None else (shared, id(group.data)), []).append(group)
     found = []
     for key, of_key in joined.items():

@@ -53,12 +53,51 @@ class Work(NamedTuple):
     epochs: int
 
 
-def share(works: Sequence[Work]) -> list[Shared | None]:
+@dataclasses.dataclass
+class Known:
+    """What a search that asks for ever more settings knows of its programs."""
+
+    activations: frozenset[str] = frozenset()
+    """Those that will be asked for, so that its programs have them from the start."""
+    programs: list[Shared] = dataclasses.field(default_factory=list)
+    """Those that are there."""
+
+
+def share(works: Sequence[Work], known: Known | None = None) -> list[Shared | None]:
     """For each structure the program that it shares with others, or None for one of its own.
 
-    One alone has its own: it is what a sweep over numbers is made of.
+    One alone has its own: it is what a sweep over numbers is made of. In a search it has one that is there.
     """
+    known = known or Known()
     able = [index for index, work in enumerate(works) if can_share(work.config, work.structure)]
+    there = {index: program for index in able if (program := _there(works[index], known.programs)) is not None}
+    new = _share_new(works, [index for index in able if index not in there], known)
+    known.programs += [program for program in dict.fromkeys(new) if program is not None]
+    return [there.get(index, program) for index, program in enumerate(new)]
+
+
+def _there(work: Work, programs: Sequence[Shared]) -> Shared | None:
+    """The fastest of some programs that can train a structure, if it is faster there than in one of its own."""
+    holding = [program for program in programs if _holds(program, work)]
+    best = min(holding, key=lambda program: shared_seconds(work, program), default=None)
+    return best if best is not None and shared_seconds(work, best) < own_seconds(work) else None
+
+
+def _holds(program: Shared, work: Work) -> bool:
+    network, structure = program.structure.network, work.structure
+    like = dataclasses.replace(structure, network=network).with_options_of(program.structure)
+    return (
+        like == program.structure
+        and (program.inputs, network.classes) == (work.inputs, work.classes)
+        and len(network.hidden) == len(work.config.hidden)
+        and all(rung >= width for rung, width in zip(network.hidden, work.config.hidden, strict=True))
+        and ACTIVATIONS[str(work.config.activation)] in program.activations
+        and (program.adds_up or program.rows >= work.config.batch_size)
+    )
+
+
+def _share_new(works: Sequence[Work], able: Sequence[int], known: Known) -> list[Shared | None]:
+    """Programs for some of the structures, of which none is there yet."""
     found: list[Shared | None] = [None] * len(works)
     best = sum(own_seconds(works[index]) for index in able)
     for ladder in LADDERS:
@@ -69,7 +108,7 @@ def share(works: Sequence[Work]) -> list[Shared | None]:
                 for index, program in zip(able, chosen, strict=True)
                 if shared_seconds(works[index], program) < own_seconds(works[index])
             }
-            if len(sharing) < 2:
+            if len(sharing) < (1 if known.activations else 2):
                 continue
             seconds = COMPILING_SHARED * len(set(sharing.values()))
             for index in able:
@@ -78,7 +117,7 @@ def share(works: Sequence[Work]) -> list[Shared | None]:
             if seconds < best:
                 best = seconds
                 found = [sharing.get(index) for index in range(len(works))]
-    return _with_all_activations(works, found)
+    return _with_all_activations(works, found, known.activations)
 
 
 def can_share(config: Config, structure: Structure) -> bool:
@@ -118,9 +157,11 @@ def shared_seconds(work: Work, shared: Shared) -> float:
     return work.runs * work.epochs * parts * part / CORES
 
 
-def _with_all_activations(works: Sequence[Work], found: Sequence[Shared | None]) -> list[Shared | None]:
+def _with_all_activations(
+    works: Sequence[Work], found: Sequence[Shared | None], more: Iterable[str]
+) -> list[Shared | None]:
     """The programs with all that is asked of them, so that equal ones are one."""
-    used = {str(work.config.activation) for work, shared in zip(works, found, strict=True) if shared}
+    used = set(more) | {str(work.config.activation) for work, shared in zip(works, found, strict=True) if shared}
     activations = tuple(function for name, function in ACTIVATIONS.items() if name in used)
     full: list[Shared | None] = []
     for shared in found:

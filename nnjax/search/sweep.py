@@ -9,7 +9,7 @@ from nnjax.axes import Axes, Axis
 from nnjax.config import Config
 from nnjax.data import Dataset
 from nnjax.engine import devices
-from nnjax.engine.loop import OnEpoch, train_groups
+from nnjax.engine.loop import OnEpoch, Outcome, train_groups
 from nnjax.engine.plan import Plan, plan
 from nnjax.engine.progress import Progress
 from nnjax.engine.shared import by_structure
@@ -85,16 +85,21 @@ def run_plan(
         config=todo.config,
         axes=todo.axes,
         seeds=todo.seeds,
-        parts=[
-            labels.Trained(
-                structure,
-                group.data,
-                [(group.runs[index].setting, group.runs[index].seed_index) for index in runs],
-                outcome.of(group, structure, runs),
-            )
-            for group, outcome in zip(todo.groups, outcomes, strict=True)
-            for structure, runs in by_structure(group)
-        ],
+        parts=trained(todo, outcomes),
         device=devices.description(),
         wall_time=time.perf_counter() - started,
     )
+
+
+def trained(todo: Plan, outcomes: Sequence[Outcome]) -> list[labels.Trained]:
+    """What came out of the groups of a plan, by structure."""
+    return [
+        labels.Trained(
+            structure,
+            group.data,
+            [(group.runs[index].setting, group.runs[index].seed_index) for index in runs],
+            outcome.of(group, structure, runs),
+        )
+        for group, outcome in zip(todo.groups, outcomes, strict=True)
+        for structure, runs in by_structure(group)
+    ]

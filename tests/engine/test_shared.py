@@ -65,9 +65,7 @@ def test_a_run_of_a_shared_program_is_that_of_its_own(both, number):
     (_, shared), (_, own) = both
     for seed in (0, 1):
         for which in ("best", "last"):
-            a, b = (
-                nnjax.parameters(result, which, setting=number, seed=seed) for result in (shared, own)
-            )
+            a, b = (nnjax.parameters(result, which, setting=number, seed=seed) for result in (shared, own))
             for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
                 assert x.shape == y.shape
                 assert np.linalg.norm(x - y) <= 1e-5 * np.linalg.norm(y)
@@ -102,7 +100,12 @@ def test_runs_that_diverge_or_are_stopped_leave(digits):
         return stopped
 
     results = nnjax.sweep(CONFIG, digits, chosen, seeds=2, on_epoch=stop, progress=False)
-    assert results.status.values.tolist() == [["finished"] * 2, ["stopped"] * 2, ["finished"] * 2, ["diverged"] * 2]
+    assert results.status.values.tolist() == [
+        ["finished"] * 2,
+        ["stopped"] * 2,
+        ["finished"] * 2,
+        ["diverged"] * 2,
+    ]
     assert (results.stopped_epoch.values[1] == 2).all()
     assert np.isnan(results.train_loss.values[1, :, 2:]).all()
     assert np.isfinite(results.test_accuracy.values[:3]).all()
@@ -160,17 +163,27 @@ def test_parameters_come_back_from_their_vector(hidden, runs, digits):
     shared = sharing.shared_program(work(Config(hidden=tuple(hidden)), digits), (64,), (32,))
     shapes = param_shapes(MLP(tuple(hidden), 10), 64)
     rng = np.random.default_rng(0)
-    trees = [jax.tree.map(lambda leaf: rng.normal(size=leaf.shape).astype(np.float32), shapes) for _ in range(runs)]
+    trees = [
+        jax.tree.map(lambda leaf: rng.normal(size=leaf.shape).astype(np.float32), shapes) for _ in range(runs)
+    ]
     vectors = np.stack([packed(shared, tree) for tree in trees])
     back = unpacked(shared, vectors, shapes)
     for index, tree in enumerate(trees):
         jax.tree.map(lambda a, b, index=index: np.testing.assert_array_equal(a[index], b), back, tree)
-    assert np.abs(vectors).sum() == pytest.approx(sum(np.abs(leaf).sum() for t in trees for leaf in jax.tree.leaves(t)))
+    assert np.abs(vectors).sum() == pytest.approx(
+        sum(np.abs(leaf).sum() for t in trees for leaf in jax.tree.leaves(t))
+    )
 
 
 @pytest.mark.parametrize(
     "change",
-    [{"model": "softmax_regression"}, {"dropout": 0.1}, {"residual": True}, {"hidden": ()}, {"activation": jnp.sin}],
+    [
+        {"model": "softmax_regression"},
+        {"dropout": 0.1},
+        {"residual": True},
+        {"hidden": ()},
+        {"activation": jnp.sin},
+    ],
     ids=str,
 )
 def test_what_a_shared_program_does_not_know_keeps_its_own(change, digits):
