@@ -9,6 +9,7 @@ import ast
 import inspect
 import itertools
 import json
+import re
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -54,6 +55,8 @@ class Options:
     """Of the page."""
     question: str | None = None
     """Of the page."""
+    time_limit: float | None = None
+    """Seconds after which training ends with the next epoch."""
 
 
 def read_options(
@@ -115,6 +118,7 @@ def read_options(
     )
     if runs_per_call is not None:
         check_count("--runs_per_call", runs_per_call)
+    time_limit = read_duration(flags.pop("time")) if "time" in flags else defaults.time_limit
     in_flags = flatten({name: read_flag(name, text) for name, text in flags.items()}) | attributes
     varied = {field for axis in parsed_axes for field in axis.fields}
     for name in sorted(in_flags.keys() & varied):
@@ -129,7 +133,27 @@ def read_options(
             "say with data.name what the folder holds"
         )
     folder = None if output is None else Path(output).expanduser()
-    return Options(config, parsed_axes, folder, overwrite, dry_run, runs_per_call, keep, title, question)
+    return Options(
+        config, parsed_axes, folder, overwrite, dry_run, runs_per_call, keep, title, question, time_limit
+    )
+
+
+def read_duration(text: str) -> float:
+    """Seconds of a text such as 90, 90s, 30m or 1h30m.
+
+    Raises:
+        UserError: where it isn't one.
+    """
+    number = r"(\d+(?:\.\d+)?)"
+    found = re.fullmatch(rf"(?:{number}h)?(?:{number}m)?(?:{number}s?)?", text.strip())
+    seconds = (
+        sum(float(part or 0) * unit for part, unit in zip(found.groups(), (3600, 60, 1), strict=True))
+        if found
+        else 0
+    )
+    if seconds <= 0:
+        raise UserError(f"--time is {short(text)}, and must be a time such as 90s, 30m or 1h30m")
+    return seconds
 
 
 def read_flag(name: str, text: str) -> Any:
@@ -182,6 +206,11 @@ def _parser(defaults: Options, program: str, description: str, takes_axes: bool)
     switch("dry-run", "print the plan and stop")
     parser.add_argument(
         "--runs_per_call", metavar="N", help="runs that a device trains at a time, instead of as many as are fast"
+    )
+    parser.add_argument(
+        "--time",
+        metavar="TIME",
+        help="end with the next epoch after so long, and keep what there is: 90s, 30m, 1h30m",
     )
     switch("keep_parameters", "keep the trained networks in the results, for nnjax.network")
     parser.add_argument("--title", metavar="TEXT", help="of the page")

@@ -71,7 +71,7 @@ def run(options: Options, *, title: str, question: str) -> "xr.Dataset":
             raise SystemExit(0)
         with contextlib.suppress(RuntimeError):  # the user has no home folder
             keep_programs(cache.folder() / "programs")
-        trained = sweep.run_plan(todo, keep_parameters=options.keep_parameters)
+        trained = sweep.run_plan(todo, keep_parameters=options.keep_parameters, time_limit=options.time_limit)
         present(trained, place, options, title=title, question=question)
         if "ended" in trained.attrs:
             end_early(str(trained.attrs["ended"]))

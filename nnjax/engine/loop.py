@@ -285,12 +285,12 @@ class Training:
 
     def compile(self) -> None:
         """Have the epoch's program on all devices that the group uses."""
-        for state in self._states[: len(self.grid.devices())]:
-            self._programs.compiled(state)
+        for chunk, state in enumerate(self._states[: len(self.grid.devices())]):
+            self._programs.compiled(chunk, state)
 
     def compiled(self) -> Any:
         """The epoch's program as XLA has it, for its text and its memory."""
-        return self._programs.compiled(self._states[0])
+        return self._programs.compiled(0, self._states[0])
 
     @property
     def params(self) -> Params:
