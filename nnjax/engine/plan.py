@@ -20,7 +20,7 @@ from nnjax.engine.sharing import Known, Work
 from nnjax.engine.sharing import share as share_programs
 from nnjax.fields import FIXES_PROGRAM
 from nnjax.nn.initializers import initializer_of
-from nnjax.nn.models import param_shapes
+from nnjax.nn.models import network_of, param_shapes
 from nnjax.parts import Part
 from nnjax.training.shared import Shared
 from nnjax.training.structure import Structure
@@ -69,8 +69,13 @@ class Group:
 
     @property
     def parameters(self) -> int:
-        """How many parameters a run has."""
-        return sum(leaf.size for leaf in jax.tree.leaves(param_shapes(self.structure.network, self.data.inputs)))
+        """How many parameters a run has, at most."""
+        structures = {run.config.hidden: run.config for run in self.runs} if self.shared else {}
+        networks = [network_of(config, self.data.classes, self.data.inputs) for config in structures.values()]
+        return max(
+            sum(leaf.size for leaf in jax.tree.leaves(param_shapes(network, self.data.inputs)))
+            for network in networks or [self.structure.network]
+        )
 
     @functools.cached_property
     def cost(self) -> StepCost:
@@ -112,7 +117,8 @@ class Group:
             f"{_count(len(self.runs), 'run')} of {network}{config.loss}, {config.optimizer}, batch "
             f"{'up to ' if self.shared else ''}{self.batch_size}) on {data.name}, "
             f"{_count(self.epochs, 'epoch')} of {len(data.train.y)} examples, "
-            f"{self.parameters:,} parameters a run, {_size(self.state_bytes)} of state, "
+            f"{'up to ' if self.shared else ''}{self.parameters:,} parameters a run, "
+            f"{_size(self.state_bytes)} of state, "
             f"{_size(self.data_bytes)} of data, {rows * runs} at a time on each"
         )
 

@@ -10,7 +10,7 @@ from jaxtyping import Array, Int, Integer
 from nnjax.data.batches import Splits
 from nnjax.data.order import epoch_order
 from nnjax.engine import devices
-from nnjax.engine.compilation import LONG_VECTORS, Program
+from nnjax.engine.compilation import LONG_VECTORS, QUICK, Program
 from nnjax.nn.initializers import Initializer
 from nnjax.training import evaluation
 from nnjax.training.epoch import run_epoch
@@ -48,7 +48,7 @@ def start_program(structure: Structure, kinds: tuple[Initializer, ...]) -> Progr
     def start_all(runs: RunInputs, splits: Splits) -> RunState:
         return _vmap(_vmap(lambda run: start(run, splits)))(runs)
 
-    return Program(start_all)
+    return Program(start_all, options=QUICK)
 
 
 @functools.lru_cache(maxsize=KEPT)
@@ -79,7 +79,7 @@ def test_program(structure: Structure) -> Program:
             states, runs
         )
 
-    return Program(test_all)
+    return Program(test_all, options=QUICK)
 
 
 def _vmap(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -16,6 +16,7 @@ from nnjax.engine import plan as plans
 from nnjax.engine.loop import Training
 from nnjax.nn.initializers import INITIALIZERS, initialize
 from nnjax.nn.models import param_shapes
+from nnjax.search.sweep import run_plan
 from nnjax.training.epoch import norm_spacing, run_epoch
 from nnjax.training.start import init_state, run_keys
 from nnjax.training.structure import Structure, hyperparameters
@@ -192,9 +193,9 @@ def test_settings_that_share_a_program_keep_their_own_numbers(axis, digits):
 
 def test_structure_splits_a_sweep_into_groups_of_one_compilation_each(digits, compilations):
     axes = {"learning_rate": [0.1, 1], "hidden": [(5,), (6,)], "activation": ["tanh", "relu"]}
-    todo = nnjax.plan(Config(epochs=1), digits, axes, seeds=2)
+    todo = nnjax.plan(Config(epochs=1), digits, axes, seeds=2, share=False)
     assert [len(group.runs) for group in todo.groups] == [4, 4, 4, 4]
-    results = nnjax.sweep(Config(epochs=1), digits, axes, seeds=2)
+    results = run_plan(todo)
     assert compilations.count("jit(train_epoch_of_all)") == 4
     # Each place holds the run of its own labels.
     one = nnjax.sweep(Config(epochs=1, hidden=(6,), activation="tanh"), digits, seeds=2)
@@ -228,13 +229,14 @@ def test_chunks_without_a_run_to_train_are_not_called(digits):
     axes = [{"learning_rate": 1e6, "epochs": 6}, {"learning_rate": 0.1, "epochs": 2}]
     (group,) = nnjax.plan(config, digits, axes, seeds=1, runs_per_call=1).groups
     training = Training(group)
-    train_a_chunk, chunks = training._train, []
+    own, chunks = training._programs, []
+    train_a_chunk = own.epoch
 
-    def count(states, inputs, *rest):
-        chunks.append(float(inputs.hyper.learning_rate[0, 0]))
-        return train_a_chunk(states, inputs, *rest)
+    def count(chunk, *rest):
+        chunks.append(float(own.inputs[chunk].hyper.learning_rate[0, 0]))
+        return train_a_chunk(chunk, *rest)
 
-    training._train = count
+    own.epoch = count
     losses = np.array([end.metrics["train_loss"] for end in training.epochs(6)])
     assert np.isnan(losses[:, 0]).all()  # diverged in its first epoch, which is known when the second has begun
     assert (chunks.count(1e6), chunks.count(np.float32(0.1))) == (2, 2)
@@ -385,7 +387,7 @@ WATCHED = Config(hidden=(8,), init="he_normal", learning_rate=0.5, momentum=0.9,
 
 
 def test_somebody_sees_the_end_of_every_epoch_of_every_group(digits):
-    axes = {"hidden": [(8,), (5,)], "epochs": [1, 3]}
+    axes = {"hidden": [(8,), (5, 4)], "epochs": [1, 3]}  # of two programs
     ends = []
     results = nnjax.sweep(SMALL, digits, axes, seeds=2, on_epoch=ends.append)
     groups = nnjax.plan(SMALL, digits, axes, seeds=2).groups
@@ -487,8 +489,8 @@ def test_a_stop_at_the_last_epoch_or_of_a_run_that_has_diverged_is_none(digits):
 def test_chunks_of_runs_that_were_stopped_are_not_called(digits):
     (group,) = nnjax.plan(WATCHED, digits, seeds=2, runs_per_call=1).groups
     training = Training(group)
-    train_a_chunk, calls = training._train, []
-    training._train = lambda *inputs: calls.append(0) or train_a_chunk(*inputs)
+    train_a_chunk, calls = training._programs.epoch, []
+    training._programs.epoch = lambda *inputs: calls.append(0) or train_a_chunk(*inputs)
     for end in training.epochs(4, wait=True):
         training.stop([0] if end.epoch == 1 else None)
     assert len(calls) == 2 + 3

@@ -44,7 +44,13 @@ def test_rates_of_another_number_of_layers_than_the_network_has_get_a_sentence(d
 
 def test_the_plan_counts_what_will_happen(digits):
     words = str(
-        nnjax.plan(Config(momentum=0.9), digits, {"learning_rate": [1, 0.1], "hidden": [(16,), (4,)]}, seeds=5)
+        nnjax.plan(
+            Config(momentum=0.9),
+            digits,
+            {"learning_rate": [1, 0.1], "hidden": [(16,), (4,)]},
+            seeds=5,
+            share=False,
+        )
     )
     assert "4 settings × 5 seeds = 20 runs in 2 groups" in words
     assert "2 compilations" in words
@@ -52,6 +58,14 @@ def test_the_plan_counts_what_will_happen(digits):
     parameters = 64 * 16 + 16 + 16 * 10 + 10
     assert f"{parameters:,} parameters a run" in words
     assert f"{3 * 4 * 10 * parameters / 1000:.3g} kB of state" in words  # weights, the best, and velocities
+
+
+def test_a_shared_program_is_one_compilation(digits):
+    words = str(nnjax.plan(SMALL, digits, {"hidden": [(16,), (40,)], "batch_size": [32, 20]}, seeds=5))
+    assert "4 settings × 5 seeds = 20 runs in 1 group, so 1 compilation" in words
+    assert "mlp up to 64-64-10 (4 structures" in words
+    assert "batch up to 32" in words
+    assert f"up to {64 * 40 + 40 + 40 * 10 + 10:,} parameters a run" in words
 
 
 def test_crossed_seeds_are_counted_as_seeds(digits):

@@ -79,7 +79,8 @@ def test_the_best_setting_trains_again(trained, data):
     assert best == configs.setting(trained, nnjax.stats.rank(trained)[0].place)
     again = nnjax.sweep(best, data)
     label = {"activation,activation_slope": nnjax.stats.rank(trained)[0].place}
-    np.testing.assert_array_equal(again.train_loss, trained.train_loss.isel(label))
+    # It was trained in a program that it shared, and is now in one of its own.
+    np.testing.assert_allclose(again.train_loss, trained.train_loss.isel(label), rtol=1e-5)
 
 
 def test_settings_come_back_as_they_were(data):
