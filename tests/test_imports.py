@@ -57,7 +57,16 @@ ALLOWED = {
     for name in floor
 }
 
-LAZY = {"sklearn", "scipy.stats", "matplotlib", "tensorflow_datasets", "wandb", "jsonargparse", "h5netcdf"}
+LAZY = {
+    "sklearn",
+    "scipy.stats",
+    "matplotlib",
+    "tensorflow_datasets",
+    "wandb",
+    "jsonargparse",
+    "h5netcdf",
+    "optuna",
+}
 
 
 def modules():

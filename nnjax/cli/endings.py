@@ -35,6 +35,19 @@ class Stopped(KeyboardInterrupt):
         return f"stopped by {'Ctrl-C' if self.number == signal.SIGINT else signal.Signals(self.number).name}"
 
 
+def end_early(sentence: str) -> None:
+    """Say that a training was ended before its end; by a signal, that ends the program too.
+
+    Raises:
+        SystemExit: with the exit code that the signal has, once its results are written.
+    """
+    print(f"nnjax: {sentence}", file=sys.stderr)
+    by = sentence.partition(" ")[0]
+    number = signal.SIGINT if by == "Ctrl-C" else getattr(signal, by, None)
+    if number is not None:
+        raise SystemExit(128 + number)
+
+
 @contextlib.contextmanager
 def sentences() -> Iterator[None]:
     """Say what the user can mend in one sentence, and end the program; an error of ours keeps its traceback.

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from nnjax.cli.check import run_check_command
 from nnjax.cli.endings import sentences
-from nnjax.cli.options import Options, Takes, read_options
+from nnjax.cli.options import Options, read_options
+from nnjax.cli.parser import Takes
 from nnjax.cli.study import run
 from nnjax.config import SEED_FIELDS, Config
 from nnjax.spelling import nearest

@@ -5,13 +5,8 @@ come from the dataclasses of `nnjax.config`, which check the values.
 """
 
 import argparse
-import ast
 import dataclasses
-import inspect
-import itertools
-import json
 import re
-import types
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from nnjax.axes import Axes, Axis, describe_axes, parse_axes
+from nnjax.cli.parser import AXIS, OF_SPACE, Takes, make_parser
 from nnjax.cli.search_options import SearchOptions, read_search
 from nnjax.cli.yaml_files import SECTIONS, check_list, read_file, read_yaml
 from nnjax.config import Config, DataConfig, field_names, flatten, replace
-from nnjax.parts import OF_NNJAX, TABLES
-from nnjax.parts import names as part_names
+from nnjax.parts import TABLES
 from nnjax.spelling import nearest
 from nnjax.validation import UserError, check_count, short
 
@@ -32,15 +27,6 @@ if TYPE_CHECKING:
 
 WORDS = {*TABLES, "title", "question"} - {"metrics", "init"}
 """Flags whose text is taken as it stands."""
-
-AXIS = "--axes."
-"""How a flag begins that gives one axis: ``--axes.learning_rate "[1, 0.1]"``."""
-
-OF_SPACE = "--space."
-"""How a flag begins that gives a field of a space: ``--space.learning_rate "log_uniform(0.01, 1)"``."""
-
-Takes: typing.TypeAlias = Literal["axes", "space"] | None
-"""What a command varies: the axes of a sweep, the space of a search, or nothing."""
 
 ATTRIBUTE = "--model."
 """How a flag begins that sets an attribute of a module of the user's own."""
@@ -66,6 +52,8 @@ class Options:
     """Of the page."""
     question: str | None = None
     """Of the page."""
+    time_limit: float | None = None
+    """Seconds after which training ends with the next epoch."""
     quiet: bool = False
     """Show no progress."""
     space: "Space | None" = None
@@ -90,7 +78,7 @@ def read_options(
         UserError: in one sentence, for what can't be read or can't be right.
         SystemExit: after ``--help``.
     """
-    parser = _parser(defaults, program, description, takes)
+    parser = make_parser(defaults, program, description, takes)
     try:
         parsed, rest = parser.parse_known_args(argv)
     except argparse.ArgumentError as error:
@@ -140,6 +128,7 @@ def read_options(
     )
     if runs_per_call is not None:
         check_count("--runs_per_call", runs_per_call)
+    time_limit = read_duration(flags.pop("time")) if "time" in flags else defaults.time_limit
     in_flags = flatten({name: read_flag(name, text) for name, text in flags.items()}) | attributes
     varied = {name for axis in axes for name in axis.fields}
     for name in sorted(in_flags.keys() & varied):
@@ -163,8 +152,38 @@ def read_options(
         )
     folder = None if output is None else Path(output).expanduser()
     return Options(
-        config, axes, folder, overwrite, dry_run, runs_per_call, keep, title, question, quiet, space, search
+        config=config,
+        axes=axes,
+        output=folder,
+        overwrite=overwrite,
+        dry_run=dry_run,
+        runs_per_call=runs_per_call,
+        keep_parameters=keep,
+        title=title,
+        question=question,
+        time_limit=time_limit,
+        quiet=quiet,
+        space=space,
+        search=search,
     )
+
+
+def read_duration(text: str) -> float:
+    """Seconds of a text such as 90, 90s, 30m or 1h30m.
+
+    Raises:
+        UserError: where it isn't one.
+    """
+    number = r"(\d+(?:\.\d+)?)"
+    found = re.fullmatch(rf"(?:{number}h)?(?:{number}m)?(?:{number}s?)?", text.strip())
+    seconds = (
+        sum(float(part or 0) * unit for part, unit in zip(found.groups(), (3600, 60, 1), strict=True))
+        if found
+        else 0
+    )
+    if seconds <= 0:
+        raise UserError(f"--time is {short(text)}, and must be a time such as 90s, 30m or 1h30m")
+    return seconds
 
 
 def read_flag(name: str, text: str) -> Any:
@@ -182,116 +201,9 @@ def read_flag(name: str, text: str) -> Any:
     return text if hint == str | None and value is not None else value
 
 
-def _parser(defaults: Options, program: str, description: str, takes: Takes) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog=program,
-        usage=f"{program} [--config FILE] [--FIELD VALUE …] [--output DIR] …",
-        description=description,
-        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=28),
-        allow_abbrev=False,
-        exit_on_error=False,
-    )
-
-    def switch(name: str, words: str) -> None:
-        parser.add_argument(f"--{name}", dest=name, nargs="?", const="true", metavar="{true,false}", help=words)
-
-    parser.add_argument(
-        "--config", action="append", metavar="FILE", help="YAML file with fields; a flag wins over it"
-    )
-    if takes == "axes":
-        parser.add_argument(
-            "--axes",
-            metavar="YAML",
-            help=f"all axes of the sweep, or a list of settings{_default(describe_axes(defaults.axes) or None)}",
-        )
-        parser.add_argument(
-            AXIS + "FIELD",
-            metavar="LIST",
-            help=f'one axis: {AXIS}learning_rate "[1, 0.1]"; fields that go together: '
-            f'{AXIS}learning_rate,momentum "[[1, 0], [0.1, 0.9]]"',
-        )
-    if takes == "space":
-        parser.add_argument("--space", metavar="YAML", help="a distribution for each field that is searched")
-        parser.add_argument(
-            OF_SPACE + "FIELD",
-            metavar="DISTRIBUTION",
-            help=f'of one field: {OF_SPACE}learning_rate "log_uniform(0.01, 1)", or a list: '
-            f'{OF_SPACE}activation "[relu, tanh]"',
-        )
-    parser.add_argument(
-        "--output", metavar="DIR", help=f"write results and report here{_default(defaults.output)}"
-    )
-    switch("overwrite", "replace the folder of --output, once the new one is complete")
-    switch("dry-run", "print the plan and stop")
-    if takes == "space":
-        switch("quiet", "show no progress")
-    else:
-        words = "runs that a device trains at a time, instead of as many as are fast"
-        parser.add_argument("--runs_per_call", metavar="N", help=words)
-    switch("keep_parameters", "keep the trained networks in the results, for nnjax.network")
-    parser.add_argument("--title", metavar="TEXT", help="of the page")
-    parser.add_argument("--question", metavar="TEXT", help="that the page answers")
-    sections: list[tuple[type, str, Any]] = [(SearchOptions, "", defaults.search)] if takes == "space" else []
-    sections += [(Config, "", defaults.config), (DataConfig, "data.", defaults.config.data)]
-    for cls, prefix, values in sections:
-        group = parser.add_argument_group((inspect.getdoc(cls) or "").rstrip("."))
-        descriptions = _descriptions(cls)
-        for name, hint in typing.get_type_hints(cls).items():
-            if name == "model_attributes":
-                group.add_argument("--model.NAME", metavar="VALUE", help="an attribute of a module of one's own")
-                continue
-            words = descriptions.get(name, "data.name, data.dir, … as one mapping")
-            default = "" if hint is DataConfig else _default(getattr(values, name))
-            group.add_argument(
-                f"--{prefix}{name}",
-                nargs="?" if hint is bool else None,
-                const="true" if hint is bool else None,
-                metavar=_metavar(hint, prefix + name),
-                help=(words + default).replace("%", "%%"),
-            )
-    return parser
-
-
-def _descriptions(cls: type) -> dict[str, str]:
-    """The docstrings of a dataclass's fields; Python forgets them, and its source has them."""
-    definition = ast.parse(inspect.getsource(cls)).body[0]
-    assert isinstance(definition, ast.ClassDef)
-    found = {}
-    for field, below in itertools.pairwise(definition.body):
-        match field, below:
-            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(words))):
-                found[name] = " ".join(words.split())
-    return found
-
-
 def _hints() -> dict[str, Any]:
     nested = {f"data.{name}": hint for name, hint in typing.get_type_hints(DataConfig).items()}
     return typing.get_type_hints(Config) | nested
-
-
-def _metavar(hint: Any, name: str = "") -> str:
-    if name in TABLES and name != "metrics":
-        return (
-            f"{{{','.join(part_names(name))}}}"
-            if name in OF_NNJAX
-            else f"{{{','.join(part_names(name))},FILE:NAME}}"
-        )
-    if typing.get_origin(hint) is Literal:
-        return f"{{{','.join(typing.get_args(hint))}}}"
-    if typing.get_origin(hint) is types.UnionType:
-        return "|".join(_metavar(part) for part in typing.get_args(hint))
-    if typing.get_origin(hint) is tuple:
-        return "LIST"
-    if typing.get_origin(hint) is Mapping:
-        return "MAPPING"
-    return {bool: "{true,false}", float: "NUMBER", int: "N", str: "TEXT", DataConfig: "MAPPING"}.get(hint, "None")
-
-
-def _default(value: Any) -> str:
-    if value is None:
-        return ""
-    words = isinstance(value, str | Path)
-    return f" (default: {value if words else json.dumps(value, default=str)})"
 
 
 def _dotted(
@@ -354,8 +266,20 @@ def _read_space(space: Any, single: dict[str, Any]) -> "Space":
         raise UserError(
             f'the space is missing: say what to search, as in {OF_SPACE}learning_rate "log_uniform(0.01, 1)"'
         )
-    joined = {**(space or {}), **single} if single and isinstance(space, Mapping | None) else space
+    joined = {**(space or {}), **single} if isinstance(space, Mapping | None) else space
+    for name, value in joined.items() if isinstance(joined, Mapping) else ():
+        _refuse_cut(name, value)
     return parse_space(joined)
+
+
+def _refuse_cut(name: str, value: Any) -> None:
+    """Refuse what YAML has cut at a comma: in its brackets, uniform(0, 1) is two values."""
+    for one in value if isinstance(value, list) else [value]:
+        if isinstance(one, str) and one.count("(") > one.count(")"):
+            raise UserError(
+                f"the space of {name} has {short(one)}: in brackets of YAML a distribution stands in quotes, as "
+                "in {momentum: 'uniform(0, 0.9)'}"
+            )
 
 
 def _join_axes(axes: Any, single: dict[str, Any]) -> Axes | None:

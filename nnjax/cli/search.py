@@ -4,6 +4,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from nnjax.axes import SETTING, Axis
+from nnjax.cli.endings import end_early
 from nnjax.cli.options import Options
 from nnjax.cli.study import folder, present
 from nnjax.config import SEED_FIELDS, replace
@@ -60,8 +61,11 @@ def search(options: Options, *, title: str, question: str) -> None:
             confidence=told.confidence,
             keep_parameters=options.keep_parameters,
             progress=False if options.quiet else None,
+            time_limit=options.time_limit,
         )
         present(results, place, options, title=title, question=question)
+        if "ended" in results.attrs:
+            end_early(str(results.attrs["ended"]))
 
 
 def _words(options: Options, space: "Space") -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nnjax.axes import Axes, parse_axes
-from nnjax.cli.endings import sentences
+from nnjax.cli.endings import end_early, sentences
 from nnjax.cli.options import Options, read_options
 from nnjax.config import Config
 from nnjax.validation import UserError
@@ -71,8 +71,10 @@ def run(options: Options, *, title: str, question: str) -> "xr.Dataset":
             raise SystemExit(0)
         with contextlib.suppress(RuntimeError):  # the user has no home folder
             keep_programs(cache.folder() / "programs")
-        trained = sweep.run_plan(todo, keep_parameters=options.keep_parameters)
+        trained = sweep.run_plan(todo, keep_parameters=options.keep_parameters, time_limit=options.time_limit)
         present(trained, place, options, title=title, question=question)
+        if "ended" in trained.attrs:
+            end_early(str(trained.attrs["ended"]))
     return trained
 
 

@@ -75,6 +75,7 @@ def train_groups(
     on_epoch: OnEpoch | None = None,
     states: bool = False,
     progress: Callable[[int], object] = lambda runs: None,
+    ends: Callable[[], object] = lambda: False,
 ) -> list[Outcome]:
     """Train the runs of groups, one group after another; what the next one needs is compiled meanwhile.
 
@@ -84,15 +85,23 @@ def train_groups(
         on_epoch: is told of each end of an epoch before the next one begins.
         states: whether it is given the states too.
         progress: is called after each epoch with the number of runs.
+        ends: whether all of it is to end with this epoch.
+
+    Returns:
+        What came out of the groups that were begun.
     """
-    outcomes = []
+    outcomes: list[Outcome] = []
     for training in prepared(groups):
+        if outcomes and ends():
+            break
         history = []
         for end in training.epochs(training.group.epochs, wait=on_epoch is not None, states=states):
             history.append(end.metrics)
             if on_epoch is not None:
                 training.stop(on_epoch(end))
             progress(len(training.group.runs))
+            if ends():
+                training.stop_all()
         outcomes.append(training.outcome(history, keep_parameters))
     return outcomes
 
@@ -111,6 +120,7 @@ def train_in_rungs(
     *,
     keep_parameters: bool = False,
     progress: Callable[[int], object] = lambda runs: None,
+    ends: Callable[[], object] = lambda: False,
 ) -> list[Outcome]:
     """Train the runs of all groups up to each of some epochs in turn, and stop there what isn't worth more.
 
@@ -120,18 +130,30 @@ def train_in_rungs(
         decide: says after each of the others which settings stop.
         keep_parameters: give the best and the last parameters back.
         progress: is called after each epoch with the number of runs that trained.
+        ends: whether all of it is to end with this epoch.
+
+    Returns:
+        What came out of the groups that were begun.
     """
     trainings: list[Training] = []
     history: list[list[Metrics]] = []
     for rung, until in enumerate(rungs):
         for number, training in enumerate(prepared(groups) if rung == 0 else trainings):
             if rung == 0:
+                if trainings and ends():
+                    break
                 trainings.append(training)
                 history.append([])
             if training.trains or not history[number]:
                 for end in training.epochs(until - len(history[number])):
                     history[number].append(end.metrics)
                     progress(int(end.trained.sum()))
+                    if ends():
+                        training.stop_all()
+        if ends():
+            for training in trainings:
+                training.stop_all()
+            break
         if rung < len(rungs) - 1:
             scores: dict[int, list[float]] = {}
             for training, epochs in zip(trainings, history, strict=True):
@@ -187,6 +209,7 @@ class Training:
         self._states = self._programs.start()
         self._last: list[Metrics] = [{} for _ in self._states]
         self._epoch = 0
+        self._ended = False
         self._finite = np.full(len(self.group.runs), True)  # runs that have not been seen to diverge
         self._stopped = np.zeros(len(self.group.runs), np.int32)
 
@@ -198,6 +221,8 @@ class Training:
         """
         begun: list[list[Metrics]] = []
         for _ in range(count):
+            if self._ended:
+                break
             begun.append(self._begin_epoch())
             if wait:
                 yield self._end(begun.pop(0), self._epoch, states)
@@ -229,6 +254,11 @@ class Training:
         self._until[chosen] = self._stopped[chosen] = self._epoch
         self._programs.let_train(self._until, chosen)
 
+    def stop_all(self) -> None:
+        """Begin no further epoch; runs that had some left are stopped after the last one that was begun."""
+        self.stop(np.full(len(self.group.runs), True))
+        self._ended = True
+
     def _begin_epoch(self) -> list[Metrics]:
         metrics: list[Metrics] = []
         live = self._finite & (self._until > self._epoch)
@@ -255,12 +285,12 @@ class Training:
 
     def compile(self) -> None:
         """Have the epoch's program on all devices that the group uses."""
-        for state in self._states[: len(self.grid.devices())]:
-            self._programs.compiled(state)
+        for chunk, state in enumerate(self._states[: len(self.grid.devices())]):
+            self._programs.compiled(chunk, state)
 
     def compiled(self) -> Any:
         """The epoch's program as XLA has it, for its text and its memory."""
-        return self._programs.compiled(self._states[0])
+        return self._programs.compiled(0, self._states[0])
 
     @property
     def params(self) -> Params:

@@ -53,9 +53,9 @@ class OwnPrograms:
         scales = [splits.scale for splits in self.splits]
         return [program(*chunk) for chunk in zip(states, self.inputs, examples, scales, strict=True)]
 
-    def compiled(self, state: RunState) -> Any:
+    def compiled(self, chunk: int, state: RunState) -> Any:
         """The epoch's program as XLA has it, for its text and its memory."""
-        return self.train.compiled(state, self.inputs[0], np.int32(0), self.splits[0])
+        return self.train.compiled(state, self.inputs[chunk], np.int32(0), self.splits[chunk])
 
 
 def run_inputs(group: Group) -> RunInputs:

@@ -127,10 +127,10 @@ class SharedPrograms:
                 }
         return found
 
-    def compiled(self, state: RunState) -> Any:
+    def compiled(self, chunk: int, state: RunState) -> Any:
         """The epoch's program as XLA has it, for its text and its memory."""
         train, valid, _ = self.counts
-        return self.train.compiled(*self._arguments(0, state, 0, train, train, valid))
+        return self.train.compiled(*self._arguments(chunk, state, 0, train, train, valid))
 
     def _arguments(
         self, chunk: int, state: RunState, epoch: int, trained: int, first: int, evaluated: int

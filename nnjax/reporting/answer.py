@@ -106,6 +106,8 @@ def _contenders(found: Overview, said: Mapping[str, Any]) -> str:
     if found.total < 2:
         return " With one seed, any other setting may be as good."
     sure = f"at {100 * float(said.get('confidence', 0.95)):g}% confidence"
+    if found.stopped.any():
+        sure += ", those stopped early taken for worse"
     if not others:
         return f" No other setting may be the best, {sure}."
     zone = f"differences within {number(float(said.get('zone', 0)))} points count as none"
@@ -113,12 +115,12 @@ def _contenders(found: Overview, said: Mapping[str, Any]) -> str:
 
 
 def _saved(found: Overview) -> str:
-    """The share of the epochs that were not trained since their runs were stopped."""
-    if not found.stopped.any():
+    """The share of the epochs that were not trained since their runs were stopped, as not worth them."""
+    if not found.stopped.any() or "ended" in found.attrs:  # by hand or by the clock, nothing is saved
         return ""
     status = found.metrics["status"].transpose(*found.axes, ...).values.reshape(len(found), -1)
-    curves = found.metrics["valid_accuracy"].transpose(*found.axes, ..., "epoch").values
-    trained = np.isfinite(curves).sum(axis=-1).reshape(status.shape)
+    curves = found.metrics["valid_loss"].transpose(*found.axes, ..., "epoch").values
+    trained = (~np.isnan(curves)).sum(axis=-1).reshape(status.shape)
     epochs = found.columns.get("epochs", np.full(len(found), curves.shape[-1])).astype(int)[:, None]
     saved = np.where(status == "stopped", epochs - trained, 0).sum() / (epochs.sum() * found.total)
     return f", which saved {100 * saved:.0f}% of the epochs"

@@ -2,8 +2,8 @@
 
 The metrics of `nnjax.training.metrics` stand under their names: by axes, seed and epoch those of an epoch, by axes
 and seed those of the test set; those by layer or class have such a dimension too. Beside them, by axes and seed:
-best_epoch, status (finished, diverged, stopped), diverged_epoch, stopped_epoch. NaN stands where a run had
-diverged, had been stopped or had had its epochs.
+best_epoch, status (finished, diverged, stopped, missing), diverged_epoch, stopped_epoch. NaN stands where a run
+had diverged, had been stopped or had had its epochs.
 """
 
 import base64
@@ -94,7 +94,10 @@ def label(
             column[index] = getattr(part.outcome, name)
         found[name] = (*shape.variable(column), {"long_name": RUN_VARIABLES[name]})
     diverged, stopped = found["diverged_epoch"][1], found["stopped_epoch"][1]
-    status = np.where(diverged > 0, "diverged", np.where(stopped > 0, "stopped", "finished"))
+    begun = shape.full((), False, bool)
+    begun[np.concatenate(at)] = True
+    ended = np.where(shape.variable(begun)[1], "finished", "missing")
+    status = np.where(diverged > 0, "diverged", np.where(stopped > 0, "stopped", ended))
     found["status"] = (list(shape.dims), status, {"long_name": RUN_VARIABLES["status"]})
     if parts[0].outcome.best_params is not None:
         found |= _parameter_variables(shape, at, parts)

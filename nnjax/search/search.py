@@ -16,18 +16,20 @@ from nnjax.axes import parse_axes
 from nnjax.config import Config, replace
 from nnjax.data import Dataset
 from nnjax.engine import devices
+from nnjax.engine.halt import Halt
 from nnjax.engine.loop import train_groups, train_in_rungs
 from nnjax.engine.plan import Plan, plan
 from nnjax.engine.progress import Progress
 from nnjax.engine.sharing import Known
 from nnjax.results import configs, labels
 from nnjax.results.settings import overview
+from nnjax.search.ends import check_space
 from nnjax.search.halving import Halving, Race
 from nnjax.search.needed import needed
 from nnjax.search.optimism import optimism
 from nnjax.search.samplers import SAMPLERS, Sampler
 from nnjax.search.space import Space, parse_space
-from nnjax.search.sweep import run_plan, trained
+from nnjax.search.sweep import ended, run_plan, trained
 from nnjax.validation import UserError, check_count, choice
 
 BATCH = 8
@@ -50,6 +52,7 @@ def search(
     confidence: float = 0.95,
     keep_parameters: bool = False,
     progress: bool | None = None,
+    time_limit: float | None = None,
 ) -> xr.Dataset:
     """Train settings of a space, choose the best on validation accuracy, and train it anew with fresh seeds.
 
@@ -69,6 +72,8 @@ def search(
         confidence: with which the settings that may be the best are told apart from the others.
         keep_parameters: keep the best and the last parameters of each run.
         progress: show a bar, or nothing; None shows a bar on a terminal and a line now and then elsewhere.
+        time_limit: seconds after which it ends with the next epoch, as after Ctrl-C or SIGTERM, and asks for no
+            more settings.
 
     Returns:
         A dataset as `nnjax.sweep` returns it, with the dimensions ``setting`` and ``seed``. Beside it by setting
@@ -83,6 +88,7 @@ def search(
     if space is None:
         raise UserError("space is missing: give a mapping of fields to distributions")
     parsed = parse_space(space)
+    check_space(parsed, config)
     if isinstance(sampler, str):
         choice("sampler", sampler, SAMPLERS)
         name, asked = sampler, SAMPLERS[sampler](parsed, seed)
@@ -96,8 +102,8 @@ def search(
     parts: list[labels.Trained] = []
     todo: Plan | None = None
     known = Known(_activations(config, parsed))
-    with Progress(0, f"search of {samples} settings", progress) as shown:
-        while len(chosen) < samples:
+    with Halt(time_limit) as halt, Progress(0, f"search of {samples} settings", progress) as shown:
+        while len(chosen) < samples and not (chosen and halt.asked()):
             values = asked.ask(min(batch, samples - len(chosen)))
             new = [setting for setting in _distinct(config, values) if setting not in chosen]
             if not values or (not new and not _learns(asked)):
@@ -105,7 +111,7 @@ def search(
             if new:
                 todo = plan(config, data, new, seeds=seeds, known=known)
                 shown.total += todo.runs * max(group.epochs for group in todo.groups)
-                of_batch = _trained(todo, halving, keep_parameters, shown)
+                of_batch = _trained(todo, halving, keep_parameters, shown, halt)
                 _tell(asked, values, new, todo, of_batch)
                 parts += [
                     part._replace(runs=[(setting + len(chosen), of_seed) for setting, of_seed in part.runs])
@@ -124,6 +130,9 @@ def search(
         device=devices.description(),
         wall_time=time.perf_counter() - started,
     )
+    results = ended(results, halt.asked())
+    if "ended" in results.attrs:
+        fresh = 0
     said = {"space": parsed.described(), "sampler": name, "seed": seed, "samples": samples, "batch": batch}
     return _concluded(results, data, said, known, fresh=fresh, zone=zone, confidence=confidence, progress=progress)
 
@@ -146,14 +155,23 @@ def _learns(sampler: Sampler) -> bool:
     return type(sampler).__name__ not in ("Random", "Sobol", "Grid")
 
 
-def _trained(todo: Plan, halving: Halving | None, keep_parameters: bool, shown: Progress) -> list[labels.Trained]:
+def _trained(
+    todo: Plan, halving: Halving | None, keep_parameters: bool, shown: Progress, halt: Halt
+) -> list[labels.Trained]:
     if halving is None:
-        outcomes = train_groups(todo.groups, keep_parameters=keep_parameters, progress=shown.update)
+        outcomes = train_groups(
+            todo.groups, keep_parameters=keep_parameters, progress=shown.update, ends=halt.asked
+        )
     else:
         epochs = max(group.epochs for group in todo.groups)
         race = Race(halving, len(todo.settings), epochs)
         outcomes = train_in_rungs(
-            todo.groups, race.rungs, race, keep_parameters=keep_parameters, progress=shown.update
+            todo.groups,
+            race.rungs,
+            race,
+            keep_parameters=keep_parameters,
+            progress=shown.update,
+            ends=halt.asked,
         )
     return trained(todo, outcomes)
 

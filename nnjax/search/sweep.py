@@ -9,6 +9,7 @@ from nnjax.axes import Axes, Axis
 from nnjax.config import Config
 from nnjax.data import Dataset
 from nnjax.engine import devices
+from nnjax.engine.halt import Halt
 from nnjax.engine.loop import OnEpoch, Outcome, train_groups
 from nnjax.engine.plan import Plan, plan
 from nnjax.engine.progress import Progress
@@ -27,6 +28,7 @@ def sweep(
     on_epoch: OnEpoch | None = None,
     states: bool = False,
     progress: bool | None = None,
+    time_limit: float | None = None,
 ) -> xr.Dataset:
     """Train every setting with every seed, and label what came out.
 
@@ -49,6 +51,8 @@ def sweep(
             before the next epoch begins; it may answer which of these runs stop there, by their indices.
         states: whether ``on_epoch`` is given the runs' states too, which are fetched for it.
         progress: show a bar, or nothing; None shows a bar on a terminal and a line now and then elsewhere.
+        time_limit: seconds after which training ends with the next epoch, as it does after Ctrl-C or SIGTERM: runs
+            are then ``stopped``, or ``missing`` where they were not begun, and ``attrs["ended"]`` says so.
 
     Returns:
         A dataset with a dimension for each axis, ``seed`` and ``epoch``; its variables are described in
@@ -59,7 +63,14 @@ def sweep(
     """
     share = False if states else None  # a state is seen as its structure's own program has it
     todo = plan(config, data, axes, seeds=seeds, runs_per_call=runs_per_call, share=share)
-    return run_plan(todo, keep_parameters=keep_parameters, on_epoch=on_epoch, states=states, progress=progress)
+    return run_plan(
+        todo,
+        keep_parameters=keep_parameters,
+        on_epoch=on_epoch,
+        states=states,
+        progress=progress,
+        time_limit=time_limit,
+    )
 
 
 def run_plan(
@@ -69,19 +80,21 @@ def run_plan(
     on_epoch: OnEpoch | None = None,
     states: bool = False,
     progress: bool | None = None,
+    time_limit: float | None = None,
 ) -> xr.Dataset:
     """Train what `plan` has planned; arguments and results are those of `sweep`."""
     started = time.perf_counter()
     total = sum(len(group.runs) * group.epochs for group in todo.groups)
-    with Progress(total, f"{todo.runs:,} runs", progress) as shown:
+    with Halt(time_limit) as halt, Progress(total, f"{todo.runs:,} runs", progress) as shown:
         outcomes = train_groups(
             todo.groups,
             keep_parameters=keep_parameters,
             on_epoch=on_epoch,
             states=states,
             progress=shown.update,
+            ends=halt.asked,
         )
-    return labels.label(
+    results = labels.label(
         config=todo.config,
         axes=todo.axes,
         seeds=todo.seeds,
@@ -89,6 +102,7 @@ def run_plan(
         device=devices.description(),
         wall_time=time.perf_counter() - started,
     )
+    return ended(results, halt.asked())
 
 
 def trained(todo: Plan, outcomes: Sequence[Outcome]) -> list[labels.Trained]:
@@ -100,6 +114,18 @@ def trained(todo: Plan, outcomes: Sequence[Outcome]) -> list[labels.Trained]:
             [(group.runs[index].setting, group.runs[index].seed_index) for index in runs],
             outcome.of(group, structure, runs),
         )
-        for group, outcome in zip(todo.groups, outcomes, strict=True)
+        for group, outcome in zip(todo.groups, outcomes, strict=False)  # the last may not have been begun
         for structure, runs in by_structure(group)
     ]
+
+
+def ended(results: xr.Dataset, reason: str) -> xr.Dataset:
+    """The results, with a sentence about what is missing where training was ended before its end."""
+    status = results["status"].values
+    if not reason or ((status != "stopped").all() and (status != "missing").all()):
+        return results
+    finished, stopped, missing = (int((status == word).sum()) for word in ("finished", "stopped", "missing"))
+    return results.assign_attrs(
+        ended=f"{reason} ended the training: of {status.size:,} runs {finished:,} have finished, {stopped:,} were "
+        f"stopped before their end, and {missing:,} have not begun"
+    )

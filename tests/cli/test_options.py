@@ -7,6 +7,7 @@ from nnjax.axes import parse_axes
 from nnjax.cli.main import TAKES
 from nnjax.cli.options import Options, read_options
 from nnjax.config import Config, DataConfig, field_names
+from nnjax.validation import UserError
 
 
 def read(*argv, defaults=None, takes="axes"):
@@ -44,6 +45,19 @@ def read(*argv, defaults=None, takes="axes"):
 )
 def test_flags_set_fields(argv, fields):
     assert read(*argv) == Options(Config(**fields))
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90", 90), ("90s", 90), ("1.5m", 90), ("2h", 7200), ("1h30m", 5400), ("1h0m5s", 3605)]
+)
+def test_a_time_is_read(text, seconds):
+    assert read("--time", text).time_limit == seconds
+
+
+@pytest.mark.parametrize("text", ["", "0", "two hours", "1d", "-5", "30m1h", "nan"])
+def test_what_is_no_time_is_refused(text):
+    with pytest.raises(UserError, match=r"--time is .* and must be a time such as 90s, 30m or 1h30m"):
+        read(f"--time={text}")
 
 
 @pytest.mark.parametrize(
