@@ -188,7 +188,7 @@ def test_conclusion_of_a_search_says_what_stopping_saved() -> None:
 @pytest.mark.parametrize(
     ("results", "words"),
     [
-        (searched(fresh=None), r" It wasn't trained with fresh seeds; with those of the search .* is 92.00%, 95% int"),
+        (searched(fresh=None), r"It wasn.t trained with fresh seeds; with those of .* 92.00%, 95% int"),
         (searched(fresh=[0.9]), r"With 1 fresh seed its test accuracy is 90.00%\."),
         (searched(fresh=[0.9, 0.9, np.nan]), r"With 3 fresh .* 90.00% ± 0.00, .*; 1 of these runs diverged\."),
         (searched(fresh=[np.nan, np.nan]), r"With 2 fresh seeds it diverged\."),
