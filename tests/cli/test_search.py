@@ -12,6 +12,8 @@ from nnjax.config import Config
 from nnjax.reporting.folder import FILES
 from nnjax.results import files
 from nnjax.search import search as searches
+from nnjax.search.halving import Halving
+from nnjax.validation import UserError
 
 SPACE = ("--space.hidden", "[[4], [6], [5, 4]]", "--space.learning_rate", "log_uniform(0.1, 2)")
 TINY = ("--epochs", "3", "--seeds", "2", "--samples", "4", "--init", "xavier_uniform")
@@ -273,6 +275,43 @@ def test_a_dry_run_plans_the_settings_that_are_asked_for_first(command, tmp_path
     # The same settings once.
     code, out, _ = command("search", "--space.momentum", "[0, 0.5]", "--samples", "30", "--dry-run")
     assert "asked for first: 2 settings" in out
+
+
+def test_all_that_was_said_reaches_the_search(command, monkeypatch):
+    given = {}
+
+    def search(config, data, space, **options):
+        given.update(options, config=config, data=data, space=space.described())
+        raise UserError("enough")
+
+    monkeypatch.setattr(searches, "search", search)
+    flags = {"samples": 5, "sampler": "sobol", "sampler_seed": 3, "batch": 2, "halving": 2, "fresh": 1}
+    flags |= {
+        "zone": 0.1,
+        "confidence": 0.9,
+        "time": "2m",
+        "keep_parameters": "true",
+        "quiet": "true",
+        "epochs": 4,
+    }
+    argv = [word for name, value in flags.items() for word in (f"--{name}", str(value))]
+    assert command("search", "--space.momentum", "[0, 0.9]", *argv)[::2] == (2, "nnjax: enough\n")
+    assert given == {
+        "config": Config(epochs=4),
+        "data": None,
+        "space": {"momentum": "choice([0, 0.9])"},
+        "samples": 5,
+        "sampler": "sobol",
+        "seed": 3,
+        "batch": 2,
+        "halving": Halving(2),
+        "fresh": 1,
+        "zone": 0.1,
+        "confidence": 0.9,
+        "keep_parameters": True,
+        "progress": False,
+        "time_limit": 120,
+    }
 
 
 def test_a_search_from_the_space_to_the_page(command, tmp_path):
