@@ -101,6 +101,8 @@ class Config:
     """Examples of a batch, B."""
     epochs: int = 10
     """Passes over the training examples, E."""
+    patience: int | None = None
+    """Epochs without a higher validation accuracy after which a run is stopped; None: it has all its epochs."""
     metrics: tuple[PartLike, ...] = ()
     """What is recorded beside loss, accuracy, grad_norm and update_ratio."""
     seeds: int | tuple[int, ...] = 8

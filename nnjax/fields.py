@@ -162,6 +162,7 @@ CHECKS: dict[str, Callable[[Any], None]] = {
     "schedule_steps": _counted("schedule_steps"),
     "batch_size": _counted("batch_size"),
     "epochs": _counted("epochs"),
+    "patience": lambda patience: None if patience is None else check_count("patience", patience),
     "seeds": _check_seeds,
     "init_seed": lambda seed: check_seed("init_seed", seed),
     "data_seed": lambda seed: check_seed("data_seed", seed),
@@ -177,7 +178,8 @@ any momentum or dropout."""
 
 NUMBERS = (
     *("activation_slope", "dropout", "init", "learning_rate", "layer_rates", "weight_decay", "momentum"),
-    *("schedule_end", "schedule_steps", "warmup_epochs", "epochs", "seeds", "init_seed", "data_seed"),
+    *("schedule_end", "schedule_steps", "warmup_epochs", "epochs", "patience", "seeds"),
+    *("init_seed", "data_seed"),
 )
 """The fields that are inputs of the program."""
 

@@ -184,6 +184,7 @@ def any_fields(draw):
     values["learning_rate"], values["weight_decay"] = draw(POSITIVE), draw(POSITIVE)
     values["batch_size"], values["schedule_steps"] = draw(st.integers(1, 500)), draw(st.integers(1, 9))
     values["epochs"] = draw(st.integers(1, 1000))
+    values["patience"] = draw(st.none() | st.integers(1, 100))
     values["warmup_epochs"] = draw(st.floats(0, values["epochs"]))
     values["seeds"] = draw(st.integers(1, 1000) | st.lists(SEED, min_size=1, max_size=4, unique=True).map(tuple))
     values["init_seed"], values["data_seed"] = draw(st.none() | SEED), draw(st.none() | SEED)

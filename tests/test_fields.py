@@ -35,6 +35,7 @@ OTHERS = {
     "schedule_end": {"schedule_end": 0.5},
     "warmup_epochs": {"warmup_epochs": 1},
     "epochs": {"epochs": 3},
+    "patience": {"patience": 2},
     "init_seed": {"init_seed": 3},
     "data_seed": {"data_seed": 3},
 }

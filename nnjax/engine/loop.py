@@ -95,7 +95,8 @@ def train_groups(
         if outcomes and ends():
             break
         history = []
-        for end in training.epochs(training.group.epochs, wait=on_epoch is not None, states=states):
+        waits = on_epoch is not None or training.has_patience
+        for end in training.epochs(training.group.epochs, wait=waits, states=states):
             history.append(end.metrics)
             if on_epoch is not None:
                 training.stop(on_epoch(end))
@@ -145,7 +146,7 @@ def train_in_rungs(
                 trainings.append(training)
                 history.append([])
             if training.trains or not history[number]:
-                for end in training.epochs(until - len(history[number])):
+                for end in training.epochs(until - len(history[number]), wait=training.has_patience):
                     history[number].append(end.metrics)
                     progress(int(end.trained.sum()))
                     if ends():
@@ -212,6 +213,8 @@ class Training:
         self._ended = False
         self._finite = np.full(len(self.group.runs), True)  # runs that have not been seen to diverge
         self._stopped = np.zeros(len(self.group.runs), np.int32)
+        self._best = np.full(len(self.group.runs), -np.inf)  # validation accuracy so far, where there is patience
+        self._best_epoch = np.zeros(len(self.group.runs), np.int32)
 
     def epochs(self, count: int, *, wait: bool = False, states: bool = False) -> Iterator[EpochEnd]:
         """Train all runs for so many epochs; yields the end of each.
@@ -225,11 +228,28 @@ class Training:
                 break
             begun.append(self._begin_epoch())
             if wait:
-                yield self._end(begun.pop(0), self._epoch, states)
+                end = self._end(begun.pop(0), self._epoch, states)
+                if self.has_patience:
+                    self.stop(self._out_of_patience(end))
+                yield end
             elif len(begun) > 1:
                 yield self._end(begun.pop(0), self._epoch - 1, False)
         for metrics in begun:
             yield self._end(metrics, self._epoch, False)
+
+    @property
+    def has_patience(self) -> bool:
+        """Whether runs are stopped for want of a better epoch; then whoever trains them must wait for each."""
+        return any(run.config.patience is not None for run in self.group.runs)
+
+    def _out_of_patience(self, end: EpochEnd) -> np.ndarray:
+        """Which runs have had no higher validation accuracy for as many epochs as their setting waits, [R]."""
+        valid = end.metrics["valid_accuracy"]
+        better = valid > self._best
+        self._best = np.where(better, valid, self._best)
+        self._best_epoch = np.where(better, end.epoch, self._best_epoch)
+        patience = np.array([np.inf if run.config.patience is None else run.config.patience for run in end.runs])
+        return end.epoch - self._best_epoch >= patience
 
     @property
     def trains(self) -> bool:

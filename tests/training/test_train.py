@@ -430,6 +430,7 @@ def test_structures_differ_only_in_what_compiles() -> None:
         "schedule_steps": 7,
         "warmup_epochs": 1.5,
         "epochs": 9,
+        "patience": 3,
         "activation_slope": 2.0,
         "init": "zeros",
         "batch_size": 2,
