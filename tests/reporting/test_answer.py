@@ -193,6 +193,7 @@ def test_conclusion_of_a_search_says_what_stopping_saved() -> None:
         (searched(fresh=[0.9, 0.9, np.nan]), r"With 3 fresh .* 90.00% ± 0.00, .*; 1 of these runs diverged\."),
         (searched(fresh=[np.nan, np.nan]), r"With 2 fresh seeds it diverged\."),
         (searched(optimism=float("nan")), "90.00%, of whose optimism nothing is known"),
+        (searched(optimism=float("nan"), contenders=[False, True, False]), "Which others may .* isn't known"),
         (searched(contenders=[True] * 3, confidence=0.9), "2 other settings may be .* too, at 90% confidence"),
     ],
 )  # fmt: skip
