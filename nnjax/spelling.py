@@ -69,8 +69,13 @@ def nearest(word: object, known: Iterable[str]) -> str:
     if not isinstance(word, str) or not 0 < len(word) <= LONGEST:
         return ""
     asked = _parts(word)
-    # Sweeps have a flag for each field, and one for its axis, which is meant only where it is named.
-    plain = [name for name in known if "." in word or asked[:1] == ("axes",) or not name.startswith("--axes.")]
+    # Sweeps have a flag for each field, and one for its axis, which is meant only where it is named; searches too.
+    varied = ("--axes.", "--space.")
+    plain = [
+        name
+        for name in known
+        if "." in word or asked[:1] in (("axes",), ("space",)) or not name.startswith(varied)
+    ]
     places = {name: _parts(name) for name in plain}
     if not asked or OTHERS.fullmatch("".join(asked)):
         return ""

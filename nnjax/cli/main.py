@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from nnjax.cli.check import run_check_command
 from nnjax.cli.endings import sentences
 from nnjax.cli.options import Options, read_options
+from nnjax.cli.parser import Takes
 from nnjax.cli.study import run
 from nnjax.config import SEED_FIELDS, Config
 from nnjax.spelling import nearest
@@ -18,10 +19,14 @@ from nnjax.validation import UserError
 COMMANDS = {
     "train": "Train one setting, with each of its seeds.",
     "sweep": "Train every setting that the axes say, each with all seeds.",
+    "search": "Train settings of a space, choose the best, and train it anew with fresh seeds.",
     "report": "Make table, figures and page of a results file again.",
     "merge": "Join results of parts of a sweep.",
     "check": "Check derivatives worked out by hand: those of nnjax, or your own.",
 }
+
+TAKES: dict[str, Takes] = {"sweep": "axes", "search": "space"}
+"""What a command varies; train varies nothing."""
 
 HELP = f"""usage: nnjax COMMAND …
 
@@ -67,15 +72,21 @@ def _command(argv: Sequence[str]) -> None:
 
 
 def _train(command: str, flags: Sequence[str]) -> None:
-    """``nnjax train`` and ``nnjax sweep``."""
+    """``nnjax train``, ``nnjax sweep`` and ``nnjax search``."""
     options = read_options(
         flags,
         Options(Config()),
         program=f"nnjax {command}",
         description=COMMANDS[command],
-        takes_axes=command == "sweep",
+        takes=TAKES.get(command),
     )
     about = f"{options.config.model} on {options.config.data.name}"
+    if options.space is not None:
+        from nnjax.cli.search import search
+
+        fields = dict.fromkeys(field for parameter in options.space.parameters for field in parameter.fields)
+        search(options, title=f"{about}: a search over {', '.join(fields)}", question="Which setting is best?")
+        return
     varied = ", ".join(field for axis in options.axes for field in axis.fields if field not in SEED_FIELDS)
     if varied:
         run(options, title=f"{about}: {varied}", question="Which setting is best?")

@@ -5,31 +5,28 @@ come from the dataclasses of `nnjax.config`, which check the values.
 """
 
 import argparse
-import ast
-import inspect
-import itertools
-import json
+import dataclasses
 import re
-import types
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from nnjax.axes import Axes, Axis, describe_axes, parse_axes
-from nnjax.cli.yaml_files import check_list, read_file, read_yaml
+from nnjax.cli.parser import AXIS, OF_SPACE, Takes, make_parser
+from nnjax.cli.search_options import SearchOptions, read_search
+from nnjax.cli.yaml_files import SECTIONS, check_list, read_file, read_yaml
 from nnjax.config import Config, DataConfig, field_names, flatten, replace
-from nnjax.parts import OF_NNJAX, TABLES
-from nnjax.parts import names as part_names
+from nnjax.parts import TABLES
 from nnjax.spelling import nearest
 from nnjax.validation import UserError, check_count, short
 
+if TYPE_CHECKING:
+    from nnjax.search.space import Space
+
 WORDS = {*TABLES, "title", "question"} - {"metrics", "init"}
 """Flags whose text is taken as it stands."""
-
-AXIS = "--axes."
-"""How a flag begins that gives one axis: ``--axes.learning_rate "[1, 0.1]"``."""
 
 ATTRIBUTE = "--model."
 """How a flag begins that sets an attribute of a module of the user's own."""
@@ -57,10 +54,16 @@ class Options:
     """Of the page."""
     time_limit: float | None = None
     """Seconds after which training ends with the next epoch."""
+    quiet: bool = False
+    """Show no progress."""
+    space: "Space | None" = None
+    """What is searched; None for what is no search."""
+    search: SearchOptions = dataclasses.field(default_factory=SearchOptions)
+    """How it is searched."""
 
 
 def read_options(
-    argv: Sequence[str], defaults: Options, *, program: str, description: str, takes_axes: bool = True
+    argv: Sequence[str], defaults: Options, *, program: str, description: str, takes: Takes = "axes"
 ) -> Options:
     """The options that flags and files set, over defaults: flags win over files, wherever they stand.
 
@@ -69,13 +72,13 @@ def read_options(
         defaults: what holds where nothing else is said.
         program: its name in the help.
         description: what it does, for the help.
-        takes_axes: whether it has axes; where it hasn't, they are refused.
+        takes: whether it has axes or a space; what it hasn't is refused.
 
     Raises:
         UserError: in one sentence, for what can't be read or can't be right.
         SystemExit: after ``--help``.
     """
-    parser = _parser(defaults, program, description, takes_axes)
+    parser = make_parser(defaults, program, description, takes)
     try:
         parsed, rest = parser.parse_known_args(argv)
     except argparse.ArgumentError as error:
@@ -84,29 +87,36 @@ def read_options(
             f"{error.argument_name}=-1"
         ) from None
     flags = {name: text for name, text in vars(parsed).items() if text is not None}
-    single_axes, attributes = _dotted(rest, takes_axes, program, [f"--{name}" for name in vars(parsed)])
+    single, attributes = _dotted(rest, takes, program, [f"--{name}" for name in vars(parsed)])
 
     in_files: dict[str, Any] = {}
     for path in flags.pop("config", []):
         in_files |= read_file(path)
-    axes = in_files.pop("axes", None)
-    if axes is not None and not takes_axes:
-        raise UserError(
-            f"the configuration file has axes, which are for nnjax sweep, and {program} trains one setting"
-        )
-    axes = read_flag("axes", flags.pop("axes")) if "axes" in flags else axes
-    parsed_axes = (
-        defaults.axes
-        if axes is None and not single_axes
-        else parse_axes(_join_axes(describe_axes(defaults.axes) if axes is None else axes, single_axes))
-    )
+    sections = {name: in_files.pop(name) for name in SECTIONS if name in in_files}
+    for name in sections:
+        if takes is None or SECTIONS[name] != SECTIONS[takes]:
+            held = "has axes, which are" if name == "axes" else f"has the section {name}, which is"
+            raise UserError(f"the configuration file {held} for {SECTIONS[name]}, and {program} {_does(takes)}")
+    if takes is not None and takes in flags:
+        sections[takes] = read_flag(takes, flags.pop(takes))
+    axes, space, search = defaults.axes, defaults.space, defaults.search
+    if takes == "axes" and (single or "axes" in sections):
+        axes = parse_axes(_join_axes(sections.get("axes", describe_axes(defaults.axes)), single))
+    if takes == "space":
+        space = _read_space(sections.get("space"), single)
+        of_search = sections.get("search", {})
+        if isinstance(of_search, Mapping):
+            given = [item.name for item in dataclasses.fields(SearchOptions) if item.name in flags]
+            of_search = {**of_search, **{name: read_flag(name, flags.pop(name)) for name in given}}
+        search = read_search(of_search)
 
     output = flags.pop("output", defaults.output)
-    overwrite, dry_run, keep = (
+    overwrite, dry_run, quiet, keep = (
         _read_switch(name, flags.pop(name)) if name in flags else default
         for name, default in (
             ("overwrite", False),
             ("dry-run", False),
+            ("quiet", False),
             ("keep_parameters", defaults.keep_parameters),
         )
     )
@@ -120,11 +130,19 @@ def read_options(
         check_count("--runs_per_call", runs_per_call)
     time_limit = read_duration(flags.pop("time")) if "time" in flags else defaults.time_limit
     in_flags = flatten({name: read_flag(name, text) for name, text in flags.items()}) | attributes
-    varied = {field for axis in parsed_axes for field in axis.fields}
+    varied = {name for axis in axes for name in axis.fields}
     for name in sorted(in_flags.keys() & varied):
         raise UserError(
             f"{name} is set to {in_flags[name]!r}, and is an axis of the sweep as well: "
             f"leave out --{name}, or give the axis its values with {AXIS}{name}"
+        )
+    # Where a field is in the space under a condition, the configuration says what it is elsewhere.
+    parameters = () if space is None else space.parameters
+    searched = {name for parameter in parameters if not parameter.conditions for name in parameter.fields}
+    for name in sorted(in_flags.keys() & searched):
+        raise UserError(
+            f"{name} is set to {in_flags[name]!r}, and is in the space of the search as well: "
+            f"leave out --{name}, or give it there with {OF_SPACE}{name}"
         )
     config = replace(defaults.config, in_files | in_flags)
     if config.data.dir is not None and config.data.name == "digits" and "data.name" not in varied:
@@ -134,7 +152,19 @@ def read_options(
         )
     folder = None if output is None else Path(output).expanduser()
     return Options(
-        config, parsed_axes, folder, overwrite, dry_run, runs_per_call, keep, title, question, time_limit
+        config=config,
+        axes=axes,
+        output=folder,
+        overwrite=overwrite,
+        dry_run=dry_run,
+        runs_per_call=runs_per_call,
+        keep_parameters=keep,
+        title=title,
+        question=question,
+        time_limit=time_limit,
+        quiet=quiet,
+        space=space,
+        search=search,
     )
 
 
@@ -171,139 +201,44 @@ def read_flag(name: str, text: str) -> Any:
     return text if hint == str | None and value is not None else value
 
 
-def _parser(defaults: Options, program: str, description: str, takes_axes: bool) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog=program,
-        usage=f"{program} [--config FILE] [--FIELD VALUE …] [--output DIR] …",
-        description=description,
-        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=28),
-        allow_abbrev=False,
-        exit_on_error=False,
-    )
-
-    def switch(name: str, words: str) -> None:
-        parser.add_argument(f"--{name}", dest=name, nargs="?", const="true", metavar="{true,false}", help=words)
-
-    parser.add_argument(
-        "--config", action="append", metavar="FILE", help="YAML file with fields; a flag wins over it"
-    )
-    if takes_axes:
-        parser.add_argument(
-            "--axes",
-            metavar="YAML",
-            help=f"all axes of the sweep, or a list of settings{_default(describe_axes(defaults.axes) or None)}",
-        )
-        parser.add_argument(
-            AXIS + "FIELD",
-            metavar="LIST",
-            help=f'one axis: {AXIS}learning_rate "[1, 0.1]"; fields that go together: '
-            f'{AXIS}learning_rate,momentum "[[1, 0], [0.1, 0.9]]"',
-        )
-    parser.add_argument(
-        "--output", metavar="DIR", help=f"write results and report here{_default(defaults.output)}"
-    )
-    switch("overwrite", "replace the folder of --output, once the new one is complete")
-    switch("dry-run", "print the plan and stop")
-    parser.add_argument(
-        "--runs_per_call", metavar="N", help="runs that a device trains at a time, instead of as many as are fast"
-    )
-    parser.add_argument(
-        "--time",
-        metavar="TIME",
-        help="end with the next epoch after so long, and keep what there is: 90s, 30m, 1h30m",
-    )
-    switch("keep_parameters", "keep the trained networks in the results, for nnjax.network")
-    parser.add_argument("--title", metavar="TEXT", help="of the page")
-    parser.add_argument("--question", metavar="TEXT", help="that the page answers")
-    for cls, prefix, values in ((Config, "", defaults.config), (DataConfig, "data.", defaults.config.data)):
-        group = parser.add_argument_group((inspect.getdoc(cls) or "").rstrip("."))
-        descriptions = _descriptions(cls)
-        for name, hint in typing.get_type_hints(cls).items():
-            if name == "model_attributes":
-                group.add_argument("--model.NAME", metavar="VALUE", help="an attribute of a module of one's own")
-                continue
-            words = descriptions.get(name, "data.name, data.dir, … as one mapping")
-            default = "" if hint is DataConfig else _default(getattr(values, name))
-            group.add_argument(
-                f"--{prefix}{name}",
-                nargs="?" if hint is bool else None,
-                const="true" if hint is bool else None,
-                metavar=_metavar(hint, prefix + name),
-                help=(words + default).replace("%", "%%"),
-            )
-    return parser
-
-
-def _descriptions(cls: type) -> dict[str, str]:
-    """The docstrings of a dataclass's fields; Python forgets them, and its source has them."""
-    definition = ast.parse(inspect.getsource(cls)).body[0]
-    assert isinstance(definition, ast.ClassDef)
-    found = {}
-    for field, below in itertools.pairwise(definition.body):
-        match field, below:
-            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(words))):
-                found[name] = " ".join(words.split())
-    return found
-
-
 def _hints() -> dict[str, Any]:
     nested = {f"data.{name}": hint for name, hint in typing.get_type_hints(DataConfig).items()}
     return typing.get_type_hints(Config) | nested
 
 
-def _metavar(hint: Any, name: str = "") -> str:
-    if name in TABLES and name != "metrics":
-        return (
-            f"{{{','.join(part_names(name))}}}"
-            if name in OF_NNJAX
-            else f"{{{','.join(part_names(name))},FILE:NAME}}"
-        )
-    if typing.get_origin(hint) is Literal:
-        return f"{{{','.join(typing.get_args(hint))}}}"
-    if typing.get_origin(hint) is types.UnionType:
-        return "|".join(_metavar(part) for part in typing.get_args(hint))
-    if typing.get_origin(hint) is tuple:
-        return "LIST"
-    return {bool: "{true,false}", float: "NUMBER", int: "N", str: "TEXT", DataConfig: "MAPPING"}.get(hint, "None")
-
-
-def _default(value: Any) -> str:
-    if value is None:
-        return ""
-    words = isinstance(value, str | Path)
-    return f" (default: {value if words else json.dumps(value, default=str)})"
-
-
 def _dotted(
-    rest: Sequence[str], takes_axes: bool, program: str, known: list[str]
+    rest: Sequence[str], takes: Takes, program: str, known: list[str]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The axes and the attributes of a module that are flags of their own, among what the parser doesn't know.
+    """The axes or fields of a space, and the attributes of a module, that are flags of their own, among what the
+    parser doesn't know.
 
     There may be nothing else.
     """
-    if takes_axes:
-        known = [*known, *(AXIS + name for name in field_names())]
-    axes: dict[str, Any] = {}
+    prefix = {"axes": AXIS, "space": OF_SPACE}[takes] if takes else None
+    if prefix:
+        known = [*known, *(prefix + name for name in field_names())]
+    varied: dict[str, Any] = {}
     attributes: dict[str, Any] = {}
     words = iter(rest)
     for word in words:
         flag, equals, text = word.partition("=")
-        of_axis, of_model = flag.startswith(AXIS) and takes_axes, flag.startswith(ATTRIBUTE)
-        if not (of_axis or of_model):
-            raise UserError(_unknown(flag, program, known))
+        of_one, of_model = prefix is not None and flag.startswith(prefix), flag.startswith(ATTRIBUTE)
+        if not (of_one or of_model):
+            raise UserError(_unknown(flag, program, known, takes))
         if not equals:
             text = next(words, "--")
             if text.startswith("--"):
-                raise UserError(f"{flag} needs {'a list of values' if of_axis else 'a value'}")
+                needed = {"axes": "a list of values", "space": "a distribution", None: "a value"}
+                raise UserError(f"{flag} needs {needed[takes if of_one else None]}")
         value = read_yaml(text, f"{flag} {text}")
-        if of_axis:
-            axes[flag.removeprefix(AXIS)] = value
+        if of_one and prefix:
+            varied[flag.removeprefix(prefix)] = value
         else:
             attributes[flag.removeprefix("--")] = value
-    return axes, attributes
+    return varied, attributes
 
 
-def _unknown(flag: str, program: str, known: list[str]) -> str:
+def _unknown(flag: str, program: str, known: list[str], takes: Takes) -> str:
     near = nearest(flag, known)
     if flag[:1] in ("\u2012", "\u2013", "\u2014", "\u2212"):  # as a text program makes them of two hyphens
         return f"{short(flag)} begins with a dash that is no hyphen{near}"
@@ -313,9 +248,38 @@ def _unknown(flag: str, program: str, known: list[str]) -> str:
         number = flag.strip().replace(".", "", 1).isdigit()
         listed = ', and a list is written in brackets, as in "[64, 32]"' if number else ""
         return f"{short(flag)} belongs to no flag: quote a value that has spaces in it{listed}"
-    if flag.startswith("--axes") and "--axes" not in known:
-        return f"{flag} is for nnjax sweep, and {program} trains one setting"
+    for name, command in SECTIONS.items():
+        if name not in (takes, "search") and re.match(rf"--{name}(?![a-z])", flag):
+            return f"{flag} is for {command}, and {program} {_does(takes)}"
     return f"there is no flag {flag if len(flag) <= 60 else flag[:57] + '…'}{near}"
+
+
+def _does(takes: Takes) -> str:
+    return {"axes": "has axes", "space": "has a space", None: "trains one setting"}[takes]
+
+
+def _read_space(space: Any, single: dict[str, Any]) -> "Space":
+    """The space: what is given together, with the fields given one by one in their places or behind them."""
+    from nnjax.search.space import parse_space  # which loads NumPy
+
+    if space is None and not single:
+        raise UserError(
+            f'the space is missing: say what to search, as in {OF_SPACE}learning_rate "log_uniform(0.01, 1)"'
+        )
+    joined = {**(space or {}), **single} if isinstance(space, Mapping | None) else space
+    for name, value in joined.items() if isinstance(joined, Mapping) else ():
+        _refuse_cut(name, value)
+    return parse_space(joined)
+
+
+def _refuse_cut(name: str, value: Any) -> None:
+    """Refuse what YAML has cut at a comma: in its brackets, uniform(0, 1) is two values."""
+    for one in value if isinstance(value, list) else [value]:
+        if isinstance(one, str) and one.count("(") > one.count(")"):
+            raise UserError(
+                f"the space of {name} has {short(one)}: in brackets of YAML a distribution stands in quotes, as "
+                "in {momentum: 'uniform(0, 0.9)'}"
+            )
 
 
 def _join_axes(axes: Any, single: dict[str, Any]) -> Axes | None:

@@ -1,4 +1,4 @@
-"""Configuration files: YAML whose names are the fields of `nnjax.config.Config`, and beside them ``axes``."""
+"""Configuration files: YAML whose names are the fields of `nnjax.config.Config`, and beside them `SECTIONS`."""
 
 import re
 import typing
@@ -11,6 +11,8 @@ import yaml
 from nnjax.config import Config, check_field, flatten
 from nnjax.validation import UserError, cut, short
 
+SECTIONS = {"axes": "nnjax sweep", "space": "nnjax search", "search": "nnjax search"}
+"""What a file may hold beside fields, and the command that it is for."""
 MOST_BYTES = 10_000_000
 """The largest file that is read; a thousand settings take some 100 kB."""
 MOST_NODES = 100_000
@@ -20,7 +22,7 @@ DEEPEST = 100
 
 
 def read_file(path: str) -> dict[str, Any]:
-    """The fields of the configuration that a YAML file sets, nested ones by their dotted name, and its axes.
+    """The fields of the configuration that a YAML file sets, nested ones by their dotted name, and its sections.
 
     Raises:
         UserError: in one sentence, for a file that can't be read, or a name that is no field.
@@ -35,7 +37,7 @@ def read_file(path: str) -> dict[str, Any]:
     flat = flatten(values)
     for name, value in flat.items():
         try:
-            check_field(name, ["axes"])
+            check_field(name, SECTIONS)
         except UserError as error:
             raise UserError(f"{path}: {error}") from None
         check_list(name, value)

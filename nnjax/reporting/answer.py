@@ -1,12 +1,16 @@
 """What a result says, in a few sentences."""
 
+import json
 import math
+from collections.abc import Mapping
+from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from nnjax.reporting.table import number
 from nnjax.results import stats
-from nnjax.results.stats import Estimate, Overview
+from nnjax.results.stats import Estimate, Overview, Setting
 
 NEAR = 0.01
 """How far above chance an accuracy still says nothing."""
@@ -22,6 +26,9 @@ def conclusion(results: xr.Dataset | Overview) -> str:
     records ``chance``, the share of the commonest class in the test set, and the best setting's test accuracy
     can't be told from it, that is said as well.
 
+    Of a search (`nnjax.search`) it says what the choice promises too much, what the best is worth with fresh seeds
+    (`stats.t_interval`), how many settings may be the best too, and what stopping runs early has saved.
+
     Raises:
         UserError: as `stats.settings` does.
     """
@@ -32,6 +39,9 @@ def conclusion(results: xr.Dataset | Overview) -> str:
     ended = _ended(found)
     if not accuracy.n:
         return f"There is nothing to compare: {ended}."
+    said = _search(found)
+    if said:
+        return _choice(found, best, said, f"{ended[0].upper()}{ended[1:]}{_saved(found)}.")
     words = f"{number(accuracy.mean)}%, {_ends(accuracy)}"
     if len(found) == 1:
         return f"The test accuracy is {words}; {ended}.{_chance(found, accuracy)}"
@@ -51,6 +61,75 @@ def conclusion(results: xr.Dataset | Overview) -> str:
         f"{first} Its lead over the next, {second.label}, paired by seed, is {number(lead.mean)} percentage "
         f"points of test accuracy, {_ends(lead)}{verdict if lead.n > 1 else ''}.{behind}{_chance(found, accuracy)}"
     )
+
+
+def _search(found: Overview) -> dict[str, Any]:
+    """What a search says of itself; nothing where these are the results of none, or not all of one's."""
+    try:
+        said = json.loads(found.attrs.get("search", "{}"))
+    except (TypeError, ValueError):  # another program's attributes may say something else
+        return {}
+    whole = isinstance(said, dict) and said.get("best") == found.order[0] and "contender" in found.metrics
+    return said if whole else {}
+
+
+def _choice(found: Overview, best: Setting, said: Mapping[str, Any], ended: str) -> str:
+    """What a search has chosen, and what that is worth."""
+    score = stats.t_interval(found.accuracies["valid"][best.place]).mean
+    optimism = float(said.get("optimism", math.nan))
+    tried = f"is the best of {len(found)} settings" if len(found) > 1 else "is the one setting that was tried"
+    words = f"{best.label} {tried}, chosen on validation accuracy: {number(score)}%, "
+    if math.isnan(optimism):
+        words += "of whose optimism nothing is known."
+    else:
+        words += f"of which some {number(optimism)} percentage points are the optimism of choosing the highest."
+    fresh = stats.t_interval(found.metrics.get("fresh_test_accuracy", []))
+    runs = len(said.get("fresh_seeds", ()))
+    if fresh.n:
+        with_interval = f" ± {number(fresh.high - fresh.mean)}, its 95% t-interval" if fresh.n > 1 else ""
+        words += f" With {_seeds(runs)} its test accuracy is {number(fresh.mean)}%{with_interval}"
+        words += f"; {runs - fresh.n} of these runs diverged." if fresh.n < runs else "."
+    elif runs:
+        words += f" With {_seeds(runs)} it diverged."
+    else:
+        fresh = stats.interval(found.accuracies["test"][best.place])
+        words += " It wasn't trained with fresh seeds; with those of the search its test accuracy is "
+        words += f"{number(fresh.mean)}%, {_ends(fresh)}."
+    return f"{words}{_contenders(found, said)} {ended}{_chance(found, fresh)}"
+
+
+def _contenders(found: Overview, said: Mapping[str, Any]) -> str:
+    """How many settings may be the best too."""
+    others = int(found.metrics["contender"].sum()) - 1
+    if len(found) < 2:
+        return ""
+    if found.total < 2:
+        return " With one seed, any other setting may be as good."
+    if math.isnan(float(said.get("optimism", math.nan))):  # there were no runs to tell the best from others by
+        return " Which others may be the best isn't known."
+    sure = f"at {100 * float(said.get('confidence', 0.95)):g}% confidence"
+    if found.stopped.any():
+        sure += ", those stopped early taken for worse"
+    if not others:
+        return f" No other setting may be the best, {sure}."
+    zone = f"differences within {number(float(said.get('zone', 0)))} points count as none"
+    return f" {others} other setting{'' if others == 1 else 's'} may be the best too, {sure}; {zone}."
+
+
+def _saved(found: Overview) -> str:
+    """The share of the epochs that were not trained since their runs were stopped, as not worth them."""
+    if not found.stopped.any() or "ended" in found.attrs:  # by hand or by the clock, nothing is saved
+        return ""
+    status = found.metrics["status"].transpose(*found.axes, ...).values.reshape(len(found), -1)
+    curves = found.metrics["valid_loss"].transpose(*found.axes, ..., "epoch").values
+    trained = (~np.isnan(curves)).sum(axis=-1).reshape(status.shape)
+    epochs = found.columns.get("epochs", np.full(len(found), curves.shape[-1])).astype(int)[:, None]
+    saved = np.where(status == "stopped", epochs - trained, 0).sum() / (epochs.sum() * found.total)
+    return f", which saved {100 * saved:.0f}% of the epochs"
+
+
+def _seeds(count: int) -> str:
+    return f"{count} fresh seed{'' if count == 1 else 's'}"
 
 
 def _ended(found: Overview) -> str:

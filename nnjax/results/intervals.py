@@ -64,6 +64,31 @@ def interval(
     return Estimate(float(result["mean"]), float(result["low"]), float(result["high"]), int(result["n"]))
 
 
+def t_interval(values: ArrayLike, *, confidence: float = 0.95) -> Estimate:
+    """The mean of independent runs and Student's interval, which covers the mean of few runs too.
+
+    ``x̄ ± t s / √n``, t the quantile of Student's distribution with n − 1 degrees of freedom at (1 + confidence)/2,
+    s² = Σ (xᵢ − x̄)² / (n − 1). It holds for normal values and nearly for others; its ends may leave their range.
+
+    Args:
+        values: one number a run, of any shape.
+        confidence: the probability to cover the mean, between 0 and 1.
+
+    Raises:
+        UserError: for a confidence that can't be right.
+    """
+    from scipy.special import stdtrit
+
+    if not 0 < confidence < 1:
+        raise UserError(f"confidence is {confidence}, and must be more than 0 and less than 1")
+    numbers = np.asarray(values, np.float64).ravel()
+    numbers = numbers[~np.isnan(numbers)]
+    n = numbers.size
+    mean = float(numbers.mean()) if n else math.nan
+    half = stdtrit(n - 1, (1 + confidence) / 2) * numbers.std(ddof=1) / math.sqrt(n) if n > 1 else math.nan
+    return Estimate(mean, float(mean - half), float(mean + half), n)
+
+
 def interquartile_mean(values: ArrayLike) -> float:
     """The mean of the middle half: sorted, without the ⌊n/4⌋ smallest and the ⌊n/4⌋ largest values.
 

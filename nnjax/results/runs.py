@@ -17,6 +17,9 @@ METRICS = (
 )
 """The variables of a labelled result that statistics, figures and pages are made of; others may be missing."""
 
+OF_SEARCH = ("contender", "fresh_valid_accuracy", "fresh_test_accuracy")
+"""What the result of a search has beside these: who may be the best, and the best's runs with fresh seeds."""
+
 
 def seed_dims(results: xr.Dataset | xr.DataArray) -> tuple[str, ...]:
     """The dimensions that count runs: ``("seed",)``, ``("init_seed", "data_seed")`` where these were crossed,

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from nnjax.results.runs import METRICS, accuracies, counted, seed_dims
+from nnjax.results.runs import METRICS, OF_SEARCH, accuracies, counted, seed_dims
 from nnjax.spelling import nearest
 from nnjax.validation import UserError
 
@@ -59,7 +59,7 @@ class Overview:
     """What tables, sentences and figures say of a result, from `overview`. Settings are K places of the sweep.
 
     Attributes:
-        metrics: the result's variables of `nnjax.results.runs.METRICS`.
+        metrics: the result's variables of `nnjax.results.runs.METRICS`, and of a search those of ``OF_SEARCH``.
         attrs: what the result says of itself.
         axes: the size of each axis of the sweep; the last axis runs fastest over the settings.
         columns: each field's values by setting, ``[K]``.
@@ -140,7 +140,7 @@ def overview(results: xr.Dataset | Overview) -> Overview:
         if name not in known:
             close = nearest(name, known)
             raise UserError(f"the result has no variable {name!r}, which every sweep's result has{close}")
-    metrics = results[list(METRICS)]
+    metrics = results[[*METRICS, *(name for name in OF_SEARCH if name in known)]]
     seeds = seed_dims(metrics)
     axes = {str(dim): size for dim, size in metrics["status"].sizes.items() if dim not in seeds}
     count = math.prod(axes.values())

@@ -1,7 +1,7 @@
 """Statistics of a labelled result, under one name: ``nnjax.stats``."""
 
 from nnjax.results.configs import best
-from nnjax.results.intervals import Estimate, interquartile_mean, interval, paired_difference, summary
+from nnjax.results.intervals import Estimate, interquartile_mean, interval, paired_difference, summary, t_interval
 from nnjax.results.runs import METRICS, SEEDS, accuracies, counted, seed_dims
 from nnjax.results.settings import Overview, Setting, overview, rank, settings
 
@@ -22,4 +22,5 @@ __all__ = [
     "seed_dims",
     "settings",
     "summary",
+    "t_interval",
 ]

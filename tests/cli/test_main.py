@@ -55,7 +55,15 @@ def loaded_by(*argv):
 
 
 @pytest.mark.parametrize(
-    "argv", [["--help"], ["train", "--help"], ["--version"], ["check", "--help"], ["train", "--learnin_rate=1"]]
+    "argv",
+    [
+        ["--help"],
+        ["train", "--help"],
+        ["--version"],
+        ["check", "--help"],
+        ["search", "--help"],
+        ["train", "--learnin_rate=1"],
+    ],
 )
 def test_help_and_mistakes_come_before_what_is_slow_to_import(argv):
     done, modules = loaded_by(*argv)
@@ -96,10 +104,10 @@ MISTAKES = {
         "momentum is 2, and must be at least 0 and less than 1",
     ),
     "file": (["train", "--config", "nope.yml"], "there is no configuration file nope.yml"),
-    "no command": ([], "a command is missing: give train, sweep, report, merge or check"),
+    "no command": ([], "a command is missing: give train, sweep, search, report, merge or check"),
     "command": (
         ["trian"],
-        "'trian' is no command: give train, sweep, report, merge or check; did you mean 'train'?",
+        "'trian' is no command: give train, sweep, search, report, merge or check; did you mean 'train'?",
     ),
     "batch": (
         ["train", "--batch_size", "2000"],

@@ -4,15 +4,14 @@ import re
 import pytest
 
 from nnjax.axes import parse_axes
+from nnjax.cli.main import TAKES
 from nnjax.cli.options import Options, read_options
 from nnjax.config import Config, DataConfig, field_names
 from nnjax.validation import UserError
 
 
-def read(*argv, defaults=None, takes_axes=True):
-    return read_options(
-        argv, defaults or Options(Config()), program="nnjax sweep", description="", takes_axes=takes_axes
-    )
+def read(*argv, defaults=None, takes="axes"):
+    return read_options(argv, defaults or Options(Config()), program="nnjax sweep", description="", takes=takes)
 
 
 @pytest.mark.parametrize(
@@ -211,16 +210,14 @@ MISTAKES = {
 def test_a_mistake_is_one_sentence(case):
     (command, *argv), sentence = MISTAKES[case]
     with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
-        read_options(
-            argv, Options(Config()), program=f"nnjax {command}", description="", takes_axes=command == "sweep"
-        )
+        read_options(argv, Options(Config()), program=f"nnjax {command}", description="", takes=TAKES.get(command))
 
 
 def test_a_file_with_axes_is_for_a_sweep(file):
     with pytest.raises(
         ValueError, match=r"^the configuration file has axes, which are for nnjax sweep, and nnjax"
     ):
-        read("--config", file("axes: {epochs: [1]}"), takes_axes=False)
+        read("--config", file("axes: {epochs: [1]}"), takes=None)
 
 
 def test_help_says_what_every_field_is_and_its_default(capsys):
@@ -235,7 +232,7 @@ def test_help_says_what_every_field_is_and_its_default(capsys):
     assert "--data.split_seed N|None Shuffle the training set with this seed" in words
     assert "--axes.FIELD LIST" in words
     with pytest.raises(SystemExit):
-        read("--help", takes_axes=False)
+        read("--help", takes=None)
     assert "--axes" not in capsys.readouterr().out
 
 
@@ -304,9 +301,7 @@ SPELLINGS = {
 def test_what_people_write_is_understood_or_one_sentence(case):
     (command, *argv), sentence = SPELLINGS[case]
     with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
-        read_options(
-            argv, Options(Config()), program=f"nnjax {command}", description="", takes_axes=command == "sweep"
-        )
+        read_options(argv, Options(Config()), program=f"nnjax {command}", description="", takes=TAKES.get(command))
 
 
 def test_a_whole_number_with_zeros_before_it_is_decimal():

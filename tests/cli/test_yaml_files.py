@@ -8,8 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnjax.cli.yaml_files import read_file, read_yaml
+from nnjax.cli.search_options import read_search
+from nnjax.cli.yaml_files import SECTIONS, read_file, read_yaml
 from nnjax.config import Config, replace
+from nnjax.search.ends import check_space
+from nnjax.search.space import parse_space
 from nnjax.validation import UserError
 
 CONFIGS = Path(__file__).parents[2] / "experiments" / "configs"
@@ -275,12 +278,15 @@ def test_a_file_of_comments_sets_nothing(tmp_path):
 
 def test_every_configuration_file_loads_and_has_the_names_of_the_fields():
     files = {path.stem: path for path in CONFIGS.glob("*.y*ml")}
-    assert files.keys() >= {"softmax_regression", "two_layer", "tuned"}
+    assert files.keys() >= {"softmax_regression", "two_layer", "tuned", "search"}
     for path in files.values():
         values = read_file(str(path))
-        values.pop("axes", None)
+        sections = {name: values.pop(name) for name in SECTIONS if name in values}
         assert values, f"{path} sets nothing"
-        replace(Config(), values)
+        config = replace(Config(), values)
+        if "space" in sections:
+            check_space(parse_space(sections["space"]), config)
+            read_search(sections.get("search", {}))
 
 
 def test_the_two_layer_file_says_the_defaults():

@@ -1,10 +1,14 @@
 """What a result says in a few sentences."""
 
+import json
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
+import scipy.stats
+import xarray as xr
 
 from made_results import RATES, make_results, with_accuracies
 from nnjax.reporting.answer import conclusion
@@ -143,3 +147,61 @@ def test_a_setting_without_any_accuracy_is_not_the_best() -> None:
     results["best_epoch"][1] = 0
     results["status"][1] = "stopped"
     assert [setting.place for setting in stats.rank(results)] == [0, 2, 3, 1]
+
+
+def searched(
+    fresh: Sequence[float] | None = (0.9, 0.92),
+    contenders: Sequence[bool] = (False, True, True),
+    stopped: Mapping[tuple[int, ...], int] | None = None,
+    **said: Any,
+) -> xr.Dataset:
+    """The results of a search of three settings with two seeds, of which the second is the best."""
+    results = with_accuracies([[0.8], [0.9], [0.7]], [[0.9, 0.9], [0.91, 0.93], [0.99, 0.99]], stopped=stopped)
+    results["contender"] = ("momentum", list(contenders))
+    said = {"best": 1, "score": 0.9, "optimism": 0.012, "confidence": 0.95, "zone": 0.005, **said}
+    if fresh is not None:
+        results["fresh_test_accuracy"] = ("fresh_seed", list(fresh))
+        said["fresh_seeds"] = list(range(2, 2 + len(fresh)))
+    return results.assign_attrs(search=json.dumps(said))
+
+
+def test_conclusion_of_a_search_by_hand() -> None:
+    half = 100 * float(scipy.stats.t.ppf(0.975, 1)) * 0.01
+    assert conclusion(searched()) == (
+        "momentum 0.1 is the best of 3 settings, chosen on validation accuracy: 90.00%, of which some 1.20 "
+        "percentage points are the optimism of choosing the highest. With 2 fresh seeds its test accuracy is "
+        f"91.00% ± {half:.2f}, its 95% t-interval. 1 other setting may be the best too, at 95% confidence; "
+        "differences within 0.50 points count as none. None of the 6 runs diverged."
+    )
+
+
+def test_conclusion_of_a_search_says_what_stopping_saved() -> None:
+    results = searched(stopped={(0, 0): 1, (0, 1): 1, (2, 0): 3}, contenders=(False, True, False))
+    assert results.sizes["epoch"] == 5
+    words = conclusion(results)
+    # Of 30 epochs 4, 4 and 2.
+    assert "No other setting may be the best, at 95% confidence, those stopped early taken for worse." in words
+    assert words.endswith("and 3 were stopped before the last epoch, which saved 33% of the epochs.")
+    assert "saved" not in conclusion(results.assign_attrs(ended="Ctrl-C ended the training"))
+
+
+@pytest.mark.parametrize(
+    ("results", "words"),
+    [
+        (searched(fresh=None), r"It wasn.t trained with fresh seeds; with those of .* 92.00%, 95% int"),
+        (searched(fresh=[0.9]), r"With 1 fresh seed its test accuracy is 90.00%\."),
+        (searched(fresh=[0.9, 0.9, np.nan]), r"With 3 fresh .* 90.00% ± 0.00, .*; 1 of these runs diverged\."),
+        (searched(fresh=[np.nan, np.nan]), r"With 2 fresh seeds it diverged\."),
+        (searched(optimism=float("nan")), "90.00%, of whose optimism nothing is known"),
+        (searched(optimism=float("nan"), contenders=[False, True, False]), "Which others may .* isn't known"),
+        (searched(contenders=[True] * 3, confidence=0.9), "2 other settings may be .* too, at 90% confidence"),
+    ],
+)  # fmt: skip
+def test_conclusion_of_a_search_says_what_there_is(results: xr.Dataset, words: str) -> None:
+    assert re.search(words, conclusion(results))
+
+
+def test_a_part_of_a_searchs_results_is_described_as_any() -> None:
+    results = searched()
+    for part in (results.isel(momentum=[1, 2]), results.drop_vars("contender"), results.assign_attrs(search="no")):
+        assert "Its lead over the next" in conclusion(part)

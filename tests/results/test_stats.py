@@ -219,6 +219,22 @@ def test_paired_difference_by_hand() -> None:
     assert stats.paired_difference(of_seeds([1.0]), of_seeds([2.0], first=5)).n == 0
 
 
+@pytest.mark.parametrize("confidence", [0.5, 0.95])
+def test_t_interval_is_scipys(confidence: float) -> None:
+    values = np.random.default_rng(0).normal(3, 2, 5)
+    found = stats.t_interval(np.array([*values, np.nan]), confidence=confidence)
+    low, high = scipy.stats.t.interval(confidence, 4, values.mean(), scipy.stats.sem(values))
+    np.testing.assert_allclose(found, [values.mean(), low, high, 5], rtol=1e-12)
+
+
+def test_t_interval_is_absent_below_two_values() -> None:
+    np.testing.assert_equal(stats.t_interval([2.0]), (2, np.nan, np.nan, 1))
+    np.testing.assert_equal(stats.t_interval([np.nan]), (np.nan, np.nan, np.nan, 0))
+    assert stats.t_interval([2.0, 2.0]) == (2, 2, 2, 2)
+    with pytest.raises(ValueError, match="confidence is 1, and must be more than 0 and less than 1"):
+        stats.t_interval([1.0, 2.0], confidence=1)
+
+
 def test_paired_difference_is_close_to_the_paired_t_interval() -> None:
     rng = np.random.default_rng(0)
     seed = rng.normal(size=40)
