@@ -67,6 +67,8 @@ class Race:
         self.rungs = halving.rungs(epochs)
         shares = halving.shares(settings, epochs)
         self.bracket = np.repeat(np.arange(len(shares)), shares)  # [settings]
+        self.lost: set[int] = set()
+        """The settings that the race has stopped."""
 
     def __call__(self, rung: int, scores: Mapping[int, np.ndarray]) -> set[int]:
         """The settings that stop at a rung."""
@@ -78,6 +80,7 @@ class Race:
             stopped |= set(inside) - set(
                 survivors({setting: scores[setting] for setting in inside}, self.halving.factor)
             )
+        self.lost |= stopped
         return stopped
 
 

@@ -30,7 +30,7 @@ from nnjax.search.optimism import optimism
 from nnjax.search.samplers import SAMPLERS, Sampler
 from nnjax.search.space import Space, parse_space
 from nnjax.search.sweep import ended, run_plan, trained
-from nnjax.validation import UserError, check_count, choice
+from nnjax.validation import UserError, check_count, check_range, choice
 
 BATCH = 8
 """Settings that are asked for at a time of a sampler that learns from their scores."""
@@ -85,6 +85,14 @@ def search(
         UserError: for a space or values that can't be.
     """
     check_count("samples", samples)
+    if fresh is not None:
+        check_range("fresh", fresh, least=0)
+    check_range("zone", zone, above=0)
+    check_range("confidence", confidence, above=0, below=1)
+    if None not in (config.init_seed, config.data_seed):
+        raise UserError(
+            "init_seed and data_seed are both fixed, and a search compares settings over seeds: free one"
+        )
     if space is None:
         raise UserError("space is missing: give a mapping of fields to distributions")
     parsed = parse_space(space)
@@ -102,6 +110,7 @@ def search(
     parts: list[labels.Trained] = []
     todo: Plan | None = None
     known = Known(_activations(config, parsed))
+    lost: set[int] = set()  # settings that a race has stopped
     with Halt(time_limit) as halt, Progress(0, f"search of {samples} settings", progress) as shown:
         while len(chosen) < samples and not (chosen and halt.asked()):
             values = asked.ask(min(batch, samples - len(chosen)))
@@ -111,7 +120,10 @@ def search(
             if new:
                 todo = plan(config, data, new, seeds=seeds, known=known)
                 shown.total += todo.runs * max(group.epochs for group in todo.groups)
-                of_batch = _trained(todo, halving, keep_parameters, shown, halt)
+                epochs = max(group.epochs for group in todo.groups)
+                race = Race(halving, len(todo.settings), epochs) if halving else None
+                of_batch = _trained(todo, race, keep_parameters, shown, halt)
+                lost |= {setting + len(chosen) for setting in (race.lost if race else ())}
                 _tell(asked, values, new, todo, of_batch)
                 parts += [
                     part._replace(runs=[(setting + len(chosen), of_seed) for setting, of_seed in part.runs])
@@ -134,7 +146,9 @@ def search(
     if "ended" in results.attrs:
         fresh = 0
     said = {"space": parsed.described(), "sampler": name, "seed": seed, "samples": samples, "batch": batch}
-    return _concluded(results, data, said, known, fresh=fresh, zone=zone, confidence=confidence, progress=progress)
+    return _concluded(
+        results, data, said, known, lost, fresh=fresh, zone=zone, confidence=confidence, progress=progress
+    )
 
 
 def _activations(config: Config, space: Space) -> frozenset[str]:
@@ -156,15 +170,13 @@ def _learns(sampler: Sampler) -> bool:
 
 
 def _trained(
-    todo: Plan, halving: Halving | None, keep_parameters: bool, shown: Progress, halt: Halt
+    todo: Plan, race: Race | None, keep_parameters: bool, shown: Progress, halt: Halt
 ) -> list[labels.Trained]:
-    if halving is None:
+    if race is None:
         outcomes = train_groups(
             todo.groups, keep_parameters=keep_parameters, progress=shown.update, ends=halt.asked
         )
     else:
-        epochs = max(group.epochs for group in todo.groups)
-        race = Race(halving, len(todo.settings), epochs)
         outcomes = train_in_rungs(
             todo.groups,
             race.rungs,
@@ -202,6 +214,7 @@ def _concluded(
     data: Dataset | None,
     said: dict[str, Any],
     known: Known,
+    lost: set[int],
     *,
     fresh: int | None,
     zone: float,
@@ -215,7 +228,8 @@ def _concluded(
     count = valid.shape[1]
     contenders = np.full(len(seen), True)
     if count > 1 and len(seen) > 1:
-        finished = np.where((seen.stopped > 0)[:, None], np.nan, valid)  # a stopped setting lost its race
+        finished = valid.copy()
+        finished[sorted(lost)] = np.nan  # as worse than all that went on
         contenders = np.asarray(
             needed(finished, zone=zone, confidence=confidence, first=2, most=max(2, count)).contenders
         )

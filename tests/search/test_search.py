@@ -121,9 +121,22 @@ def test_a_diverged_setting_is_told_as_nan(digits):
         ({"space": None}, "space is missing"),
         ({"space": SPACE, "sampler": "sobl"}, "did you mean 'sobol'"),
         ({"space": SPACE, "samples": 0}, "samples is 0"),
+        ({"space": SPACE, "fresh": -1}, "fresh is -1"),
+        ({"space": SPACE, "zone": 0}, "zone is 0"),
+        ({"space": SPACE, "confidence": 1}, "confidence is 1"),
         ({"space": {"learning_rat": [1]}}, "did you mean 'learning_rate'"),
     ],
 )
 def test_what_can_not_be_is_said(given, sentence, digits):
     with pytest.raises(UserError, match=sentence):
         nnjax.search(CONFIG, digits, **given)
+
+
+def test_patience_makes_no_losers(digits):
+    config = nnjax.config.replace(CONFIG, {"patience": 1, "epochs": 8})
+    space = {"learning_rate": [0.5, 0.4, 0.3], "batch_size": [32]}
+    found = nnjax.search(config, digits, space, sampler="grid", seeds=3, fresh=0, progress=False)
+    assert (found.status == "stopped").any()
+    said = json.loads(found.attrs["search"])
+    assert np.isfinite(said["score"])
+    assert int(found.contender.sum()) > 1
