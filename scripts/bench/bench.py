@@ -48,12 +48,22 @@ KINDS = {
     "nnjax-valid": NNJAX,
     "vmap": Kind("jax, vmap of a scan", "peers_jax", "JaxVmap", together=True),
     "scan": Kind("jax, a scan for each run", "peers_jax", "JaxScan"),
-    "torch": Kind("PyTorch, run by run", "peers_torch", "TorchLoop"),
-    "torch-cores": Kind("PyTorch, one process a core", "peers_torch", "TorchLoop", one_a_core=True),
-    "torch-vmap": Kind("torch.func.vmap", "peers_torch", "TorchVmap", together=True),
-    "numpy": Kind("NumPy, one process a core", "peers", "NumPy", one_a_core=True),
-    "sklearn": Kind("scikit-learn, one process a core", "peers", "ScikitLearn", one_a_core=True, with_decay=True),
+    "torch": Kind("PyTorch, run by run", "peers_torch", "TorchLoop", keeps_memory=True),
+    "torch-cores": Kind(
+        "PyTorch, one process a core", "peers_torch", "TorchLoop", one_a_core=True, keeps_memory=True
+    ),
+    "torch-vmap": Kind("torch.func.vmap", "peers_torch", "TorchVmap", together=True, keeps_memory=True),
+    "numpy": Kind("NumPy, one process a core", "peers", "NumPy", one_a_core=True, keeps_memory=True),
+    "sklearn": Kind(
+        "scikit-learn, one process a core",
+        "peers",
+        "ScikitLearn",
+        one_a_core=True,
+        with_decay=True,
+        keeps_memory=True,
+    ),
 }
+"""The ways, and what each is given: processes, threads, memory."""
 
 
 class Workload(NamedTuple):
@@ -95,7 +105,8 @@ def main() -> int:
     rounds = options.rounds or (2 if options.quick else 5)
     parts = options.only or (QUICK if options.quick else PARTS)
 
-    found: dict[str, Any] = {"machine": machine.description(), "rounds": rounds}
+    given = {key: kind.given for key, kind in KINDS.items()}
+    found: dict[str, Any] = {"machine": machine.description(), "rounds": rounds, "given": given}
     versions = ", ".join(f"{name} {version}" for name, version in found["machine"]["versions"].items())
     print(f"{found['machine']['cpu']}, {devices.cores()} cores, device {found['machine']['device']}; {versions}")
     if not HAS_TORCH:
