@@ -30,6 +30,7 @@ import growth
 import machine
 import peers
 import peers_jax
+import search
 from hosts import NNJAX, SINGLE_THREAD, Host, Kind, Peer
 from nnjax import Dataset, load_data
 from nnjax.data import Examples
@@ -87,6 +88,7 @@ WORKLOADS = {
     "gpu": Workload("mnist", (128,), 64, 1024, ("nnjax", "nnjax-valid", "vmap", "torch-vmap")),
 }
 PARTS = (*(name for name in WORKLOADS if name != "gpu"), "growth", "start", "events")
+ASKED = ("gpu", "search", "search-mnist")
 QUICK = ("mnist-32", "digits-512", "growth")
 
 
@@ -99,9 +101,11 @@ def main() -> int:
     parser.add_argument("--json", metavar="FILE", help="write all that was measured here too")
     parser.add_argument("--figure", metavar="FILE", help="draw the growth here")
     parser.add_argument(
-        "--only", nargs="+", choices=(*PARTS, "gpu"), help="these parts; gpu is in no other choice"
+        "--only", nargs="+", choices=(*PARTS, *ASKED), help=f"these parts; {', '.join(ASKED)} run only so"
     )
     options = parser.parse_args()
+    if "search-mnist" in (options.only or ()) and not options.dir:
+        parser.error("search-mnist needs --dir, the folder with MNIST's files")
     rounds = options.rounds or (2 if options.quick else 5)
     parts = options.only or (QUICK if options.quick else PARTS)
 
@@ -118,6 +122,11 @@ def main() -> int:
             found[part] = growth.growth(mnist, options.quick, options.figure)
         elif part == "events":
             found[part] = events.events(mnist, rounds)
+        elif part in ("search", "search-mnist"):
+            data = mnist if part == "search-mnist" else load_data("digits")
+            size = search.QUICK if options.quick else search.SIZES[data.name]
+            found[part] = search.search(data, rounds, size)
+            right &= found[part]["right"]
         elif part == "start":
             found[part] = growth.start_up(1 if options.quick else 3)
         else:
