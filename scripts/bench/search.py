@@ -144,11 +144,12 @@ def search(data: Dataset, rounds: int, size: Size, asked: list[str] | None = Non
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         problem_of(data, size).write(folder)
-        for _ in range(rounds):
+        for number in range(1, rounds + 1):
             for key, way in ways.items():
                 if way.cold:
                     shutil.rmtree(folder / way.name, ignore_errors=True)
                 lines[key].append(run(way, folder))
+                print(f"round {number}: {way.title}, {lines[key][-1]['seconds']:.1f} s", file=sys.stderr)
     print(f"{'':26}{'seconds':>8} {'(min to max)':18} {'÷ nnjax, cold':22} diverged, loss of it and nnjax, apart")
     most = 2 * float(np.log(data.classes))
     table = {key: _entry(way, lines[key], lines["nnjax"], most) for key, way in ways.items()}
