@@ -30,6 +30,7 @@ import growth
 import machine
 import peers
 import peers_jax
+import search
 from hosts import NNJAX, SINGLE_THREAD, Host, Kind, Peer
 from nnjax import Dataset, load_data
 from nnjax.data import Examples
@@ -48,12 +49,22 @@ KINDS = {
     "nnjax-valid": NNJAX,
     "vmap": Kind("jax, vmap of a scan", "peers_jax", "JaxVmap", together=True),
     "scan": Kind("jax, a scan for each run", "peers_jax", "JaxScan"),
-    "torch": Kind("PyTorch, run by run", "peers_torch", "TorchLoop"),
-    "torch-cores": Kind("PyTorch, one process a core", "peers_torch", "TorchLoop", one_a_core=True),
-    "torch-vmap": Kind("torch.func.vmap", "peers_torch", "TorchVmap", together=True),
-    "numpy": Kind("NumPy, one process a core", "peers", "NumPy", one_a_core=True),
-    "sklearn": Kind("scikit-learn, one process a core", "peers", "ScikitLearn", one_a_core=True, with_decay=True),
+    "torch": Kind("PyTorch, run by run", "peers_torch", "TorchLoop", keeps_memory=True),
+    "torch-cores": Kind(
+        "PyTorch, one process a core", "peers_torch", "TorchLoop", one_a_core=True, keeps_memory=True
+    ),
+    "torch-vmap": Kind("torch.func.vmap", "peers_torch", "TorchVmap", together=True, keeps_memory=True),
+    "numpy": Kind("NumPy, one process a core", "peers", "NumPy", one_a_core=True, keeps_memory=True),
+    "sklearn": Kind(
+        "scikit-learn, one process a core",
+        "peers",
+        "ScikitLearn",
+        one_a_core=True,
+        with_decay=True,
+        keeps_memory=True,
+    ),
 }
+"""The ways, and what each is given: processes, threads, memory."""
 
 
 class Workload(NamedTuple):
@@ -77,6 +88,7 @@ WORKLOADS = {
     "gpu": Workload("mnist", (128,), 64, 1024, ("nnjax", "nnjax-valid", "vmap", "torch-vmap")),
 }
 PARTS = (*(name for name in WORKLOADS if name != "gpu"), "growth", "start", "events")
+ASKED = ("gpu", "search", "search-mnist")
 QUICK = ("mnist-32", "digits-512", "growth")
 
 
@@ -89,13 +101,16 @@ def main() -> int:
     parser.add_argument("--json", metavar="FILE", help="write all that was measured here too")
     parser.add_argument("--figure", metavar="FILE", help="draw the growth here")
     parser.add_argument(
-        "--only", nargs="+", choices=(*PARTS, "gpu"), help="these parts; gpu is in no other choice"
+        "--only", nargs="+", choices=(*PARTS, *ASKED), help=f"these parts; {', '.join(ASKED)} run only so"
     )
     options = parser.parse_args()
+    if "search-mnist" in (options.only or ()) and not options.dir:
+        parser.error("search-mnist needs --dir, the folder with MNIST's files")
     rounds = options.rounds or (2 if options.quick else 5)
     parts = options.only or (QUICK if options.quick else PARTS)
 
-    found: dict[str, Any] = {"machine": machine.description(), "rounds": rounds}
+    given = {key: kind.given for key, kind in KINDS.items()}
+    found: dict[str, Any] = {"machine": machine.description(), "rounds": rounds, "given": given}
     versions = ", ".join(f"{name} {version}" for name, version in found["machine"]["versions"].items())
     print(f"{found['machine']['cpu']}, {devices.cores()} cores, device {found['machine']['device']}; {versions}")
     if not HAS_TORCH:
@@ -107,6 +122,11 @@ def main() -> int:
             found[part] = growth.growth(mnist, options.quick, options.figure)
         elif part == "events":
             found[part] = events.events(mnist, rounds)
+        elif part in ("search", "search-mnist"):
+            data = mnist if part == "search-mnist" else load_data("digits")
+            size = search.QUICK if options.quick else search.SIZES[data.name]
+            found[part] = search.search(data, rounds, size)
+            right &= found[part]["right"]
         elif part == "start":
             found[part] = growth.start_up(1 if options.quick else 3)
         else:

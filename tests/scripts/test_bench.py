@@ -7,6 +7,8 @@ import jax
 import numpy as np
 import pytest
 
+import bench
+import hosts
 import peers
 import reference
 from nnjax import Config
@@ -120,3 +122,13 @@ def test_the_reference_of_the_benchmark_is_that_of_the_tests():
         assert objective > loss
         for actual, expected_leaf in zip(weights, wanted, strict=True):
             np.testing.assert_allclose(actual, expected_leaf, rtol=1e-10)
+
+
+@pytest.mark.parametrize("key", ["numpy", "sklearn", "torch-cores"])
+def test_a_peer_of_a_core_has_one_thread_and_keeps_its_memory(key):
+    peer = hosts.Peer(bench.KINDS[key], runs=4, cores=1)
+    for name in ("OMP_NUM_THREADS", "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TOP_PAD_"):
+        peer.hosts[0].call("make", "os", "getenv", name)
+        value = int(peer.hosts[0].call("strip"))
+        assert value == 1 if name == "OMP_NUM_THREADS" else value >= 1 << 28
+    peer.close()
