@@ -100,23 +100,27 @@ def _share_new(works: Sequence[Work], able: Sequence[int], known: Known) -> list
     """Programs for some of the structures, of which none is there yet."""
     found: list[Shared | None] = [None] * len(works)
     best = sum(own_seconds(works[index]) for index in able)
-    for ladder in LADDERS:
-        for rows in ROWS:
-            chosen = [shared_program(works[index], ladder, rows) for index in able]
-            sharing = {
-                index: program
-                for index, program in zip(able, chosen, strict=True)
-                if shared_seconds(works[index], program) < own_seconds(works[index])
-            }
-            if len(sharing) < (1 if known.activations else 2):
-                continue
-            seconds = COMPILING_SHARED * len(set(sharing.values()))
-            for index in able:
-                work = works[index]
-                seconds += shared_seconds(work, sharing[index]) if index in sharing else own_seconds(work)
-            if seconds < best:
-                best = seconds
-                found = [sharing.get(index) for index in range(len(works))]
+    for ladder, rows, joined in itertools.product(LADDERS, ROWS, (False, True)):
+        chosen = [shared_program(works[index], ladder, rows) for index in able]
+        if joined:  # what adds up the parts of a batch can train what has one part
+            adding = {dataclasses.replace(program, adds_up=False) for program in chosen if program.adds_up}
+            chosen = [
+                dataclasses.replace(program, adds_up=True) if program in adding else program for program in chosen
+            ]
+        sharing = {
+            index: program
+            for index, program in zip(able, chosen, strict=True)
+            if shared_seconds(works[index], program) < own_seconds(works[index])
+        }
+        if len(sharing) < (1 if known.activations else 2):
+            continue
+        seconds = COMPILING_SHARED * len(set(sharing.values()))
+        for index in able:
+            work = works[index]
+            seconds += shared_seconds(work, sharing[index]) if index in sharing else own_seconds(work)
+        if seconds < best:
+            best = seconds
+            found = [sharing.get(index) for index in range(len(works))]
     return _with_all_activations(works, found, known.activations)
 
 
