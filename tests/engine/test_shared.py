@@ -186,7 +186,7 @@ def test_parameters_come_back_from_their_vector(hidden, runs, digits):
         {"hidden": ()},
         {"activation": jnp.sin},
     ],
-    ids=str,
+    ids=lambda change: next(iter(change)),
 )
 def test_what_a_shared_program_does_not_know_keeps_its_own(change, digits):
     config = nnjax.config.replace(Config(), change)
