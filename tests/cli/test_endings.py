@@ -46,11 +46,23 @@ def training(tmp_path):
         ("SIGINT", 130, "stopped by Ctrl-C"),
     ],
 )
-def test_a_signal_is_one_sentence_and_leaves_nothing(training, tmp_path, name, code, sentence):
+def test_a_signal_ends_it_and_leaves_whole_results_or_nothing(training, tmp_path, name, code, sentence):
     training.send_signal(getattr(signal, name))
     _, err = training.communicate(timeout=100)
-    assert (training.returncode, err) == (code, f"nnjax: {sentence}\n")
-    assert [path.name for path in tmp_path.iterdir() if path.name != "cache"] == []
+    assert_ended(training.returncode, err, code, sentence)
+    left = [path.name for path in tmp_path.iterdir() if path.name != "cache"]
+    assert left == (["a"] if "ended the training" in err else [])
+    assert not left or (tmp_path / "a" / "out" / "results.nc").is_file()
+
+
+def assert_ended(returncode, err, code, sentence):
+    """Before the training has begun a signal is one sentence; afterwards it ends with the next epoch."""
+    assert returncode == code
+    if err != f"nnjax: {sentence}\n":
+        by = sentence.removeprefix("stopped by ")
+        first, last = err.strip().splitlines()
+        assert first == f"{by}: ends at the next epoch and keeps what there is; once more leaves at once"
+        assert last.startswith(f"nnjax: {by} ended the training: of 2 runs 0 have finished")
 
 
 def test_a_signal_that_was_ignored_stays_so(tmp_path):
@@ -68,7 +80,7 @@ def test_a_signal_that_was_ignored_stays_so(tmp_path):
     process.send_signal(signal.SIGHUP)
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=100)
-    assert (process.returncode, err) == (143, "nnjax: stopped by SIGTERM\n")
+    assert_ended(process.returncode, err, 143, "stopped by SIGTERM")
 
 
 def handlers():
