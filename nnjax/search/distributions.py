@@ -186,12 +186,9 @@ def written(value: Any) -> str:
     if is_number(value):
         return repr(value)
     text = str(value)
-    bare = re.fullmatch(r"[A-Za-z_][\w./:-]*|\.{0,2}/[\w./:-]*", text) and text.lower() not in (
-        *WORDS,
-        "inf",
-        "nan",
-    )
-    return text if bare else repr(text)
+    other = text.lower() in (*WORDS, "inf", "nan")
+    bare = re.fullmatch(r"[A-Za-z_][\w./:-]*|\.{0,2}/[\w./:-]*", text)
+    return text if bare and not other else repr(text)
 
 
 WORDS = {"null": None, "none": None, "true": True, "false": False}

@@ -229,12 +229,28 @@ def test_equal_settings_of_a_batch_may_be_told_in_any_order():
     assert scores_of_trials([1, 2, 3, 4]) == scores_of_trials([4, 2, 1, 3]) == [1, 2, 3, 4, None]
 
 
-def test_optuna_stays_quiet_and_leaves_its_logging_as_it_was(capfd):
-    optuna = pytest.importorskip("optuna")
-    before = optuna.logging.get_verbosity()
-    told(Optuna(SPACE, 0), [4, 4])
-    assert optuna.logging.get_verbosity() == before
-    assert capfd.readouterr() == ("", "")
+def test_optuna_is_told_in_the_order_of_its_trials(monkeypatch):
+    pytest.importorskip("optuna")
+    sampler = Optuna(SPACE, 0)
+    numbers = []
+    monkeypatch.setattr(sampler._study, "tell", lambda trial, _: numbers.append(trial.number))
+    for values in sampler.ask(6)[::-1]:
+        sampler.tell(values, 0.5)
+    sampler.ask(1)
+    assert numbers == [0, 1, 2, 3, 4, 5]
+
+
+def test_optuna_stays_quiet_and_leaves_its_logging_as_it_was(in_a_process):
+    pytest.importorskip("optuna")
+    code = """
+import optuna
+from nnjax.search.samplers import Optuna
+from nnjax.search.space import parse_space
+before = optuna.logging.get_verbosity()
+Optuna(parse_space({"dropout": "uniform(0, 0.5)"})).ask(3)
+print(before == optuna.logging.get_verbosity())
+"""
+    assert in_a_process(code) == "True"  # and nothing on standard error
 
 
 def test_optunas_tpe_finds_a_better_setting_than_chance():

@@ -78,6 +78,7 @@ def test_conditions_may_hang_on_conditions():
             "dropout": when("optimizer", "sgd", when("nesterov", False, 0.5)),
         }
     )
+    assert parse_space(nested.described()) == nested
     assert list(nested.grid()) == [
         {"optimizer": "sgd", "nesterov": True, "momentum": 0.9},
         {"optimizer": "sgd", "nesterov": False, "dropout": 0.5},
@@ -229,10 +230,10 @@ def test_a_bad_space_gets_a_sentence(bad, words):
         (
             {
                 "optimizer": ["adam", "sgd"],
-                "nesterov": when("optimizer", "sgd", [True, False]),
-                "learning_rate": when("nesterov", True, uniform(-1, 1)),
+                "nesterov": when("optimizer", "sgd", [False, True]),
+                "dropout": when("nesterov", True, uniform(0, 1)),
             },
-            r"^a space with learning_rate: uniform\(-1, 1\) where nesterov is true can't be",
+            r"^a space with dropout: uniform\(0, 1\) where nesterov is true can't be",
         ),
         (
             {"epochs": [5, 10], "warmup_epochs": [0, 5, 6]},
