@@ -1,5 +1,6 @@
 """A data set: three splits of labelled examples, checked when it is made."""
 
+import functools
 import hashlib
 import json
 import numbers
@@ -46,6 +47,12 @@ class Dataset:
     """The largest value an input can take: 255 for images, 16 for digits."""
     config: DataConfig | None = None
     """What `load_data` loaded it by; None for a data set of one's own."""
+
+    @functools.cached_property
+    def together(self) -> Examples:
+        """All examples in one array: those of training, then of validation, then of the test."""
+        splits = (self.train, self.valid, self.test)
+        return Examples(*(np.concatenate(parts) for parts in zip(*splits, strict=True)))
 
     def __str__(self) -> str:
         counts = ", ".join(str(len(split.y)) for split in (self.train, self.valid, self.test))

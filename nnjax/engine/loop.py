@@ -156,22 +156,24 @@ def train_in_rungs(
                 training.stop_all()
             break
         if rung < len(rungs) - 1:
-            scores: dict[int, list[float]] = {}
-            for training, epochs in zip(trainings, history, strict=True):
-                best = np.fmax.reduce([metrics["valid_accuracy"] for metrics in epochs])
-                for index in np.flatnonzero(training.stopped_epoch == 0):
-                    run = training.group.runs[index]
-                    finite = np.isfinite(epochs[-1]["train_loss"][index]) or run.config.epochs < len(epochs)
-                    scores.setdefault(run.setting, []).append(best[index] if finite else np.nan)
-            stopped = set(decide(rung, {setting: np.array(of_runs) for setting, of_runs in scores.items()}))
+            stopped = set(decide(rung, _scores(trainings)))
             for training in trainings:
                 training.stop(np.array([run.setting in stopped for run in training.group.runs]))
     return [training.outcome(epochs, keep_parameters) for training, epochs in zip(trainings, history, strict=True)]
 
 
-def prepared(groups: Sequence[Group]) -> Iterator["Training"]:
-    """The groups ready for their first epoch, the next one being made ready while one trains."""
+def _scores(trainings: Sequence["Training"]) -> Scores:
+    """The scores of all settings with runs that nobody has stopped."""
+    found: dict[int, list[float]] = {}
+    for training in trainings:
+        for index in np.flatnonzero(training.stopped_epoch == 0):
+            score = training.best_accuracy[index] if training.finite[index] else np.nan
+            found.setdefault(training.group.runs[index].setting, []).append(score)
+    return {setting: np.array(of_runs) for setting, of_runs in found.items()}
 
+
+def prepared(groups: Sequence[Group]) -> Iterator["Training"]:
+    """The groups ready for their first epoch, the next ones being made ready while one trains."""
     alike = settings_of_this_thread()
 
     def ready(group: Group) -> Training:
@@ -198,6 +200,8 @@ class Training:
     def __init__(self, group: Group) -> None:
         self.group = group
         self.grid = group.grid
+        patience = [run.config.patience for run in group.runs]
+        self._patience = np.array([np.inf if epochs is None else epochs for epochs in patience])  # [R]
         self._programs: OwnPrograms | SharedPrograms = (
             SharedPrograms(group) if group.shared else OwnPrograms(group)
         )
@@ -211,10 +215,11 @@ class Training:
         self._last: list[Metrics] = [{} for _ in self._states]
         self._epoch = 0
         self._ended = False
-        self._finite = np.full(len(self.group.runs), True)  # runs that have not been seen to diverge
-        self._stopped = np.zeros(len(self.group.runs), np.int32)
-        self._best = np.full(len(self.group.runs), -np.inf)  # validation accuracy so far, where there is patience
-        self._best_epoch = np.zeros(len(self.group.runs), np.int32)
+        runs = len(self.group.runs)
+        self.finite = np.full(runs, True)  # [R]: which runs have not been seen to diverge
+        self.stopped_epoch = np.zeros(runs, np.int32)  # [R]: at whose end a run was stopped, 0 for none
+        self.best_accuracy = np.full(runs, -np.inf)  # [R]: of validation, in the epochs that have been seen
+        self._best_epoch = np.zeros(runs, np.int32)
 
     def epochs(self, count: int, *, wait: bool = False, states: bool = False) -> Iterator[EpochEnd]:
         """Train all runs for so many epochs; yields the end of each.
@@ -229,8 +234,7 @@ class Training:
             begun.append(self._begin_epoch())
             if wait:
                 end = self._end(begun.pop(0), self._epoch, states)
-                if self.has_patience:
-                    self.stop(self._out_of_patience(end))
+                self.stop(end.epoch - self._best_epoch >= self._patience)
                 yield end
             elif len(begun) > 1:
                 yield self._end(begun.pop(0), self._epoch - 1, False)
@@ -240,26 +244,12 @@ class Training:
     @property
     def has_patience(self) -> bool:
         """Whether runs are stopped for want of a better epoch; then whoever trains them must wait for each."""
-        return any(run.config.patience is not None for run in self.group.runs)
-
-    def _out_of_patience(self, end: EpochEnd) -> np.ndarray:
-        """Which runs have had no higher validation accuracy for as many epochs as their setting waits, [R]."""
-        valid = end.metrics["valid_accuracy"]
-        better = valid > self._best
-        self._best = np.where(better, valid, self._best)
-        self._best_epoch = np.where(better, end.epoch, self._best_epoch)
-        patience = np.array([np.inf if run.config.patience is None else run.config.patience for run in end.runs])
-        return end.epoch - self._best_epoch >= patience
+        return bool(np.isfinite(self._patience).any())
 
     @property
     def trains(self) -> bool:
         """Whether a run has epochs left to train in."""
-        return bool((self._finite & (self._until > self._epoch)).any())
-
-    @property
-    def stopped_epoch(self) -> np.ndarray:
-        """The epoch at whose end each run was stopped, 0 for none, [R]."""
-        return self._stopped
+        return bool((self.finite & (self._until > self._epoch)).any())
 
     def stop(self, runs: Stops) -> None:
         """Let runs rest from now on, by their index or with a truth value for each.
@@ -268,10 +258,10 @@ class Training:
             UserError: for what names no run.
         """
         chosen = _indices(runs, len(self.group.runs))
-        chosen = chosen[(self._until[chosen] > self._epoch) & self._finite[chosen]]
+        chosen = chosen[(self._until[chosen] > self._epoch) & self.finite[chosen]]
         if not chosen.size:
             return
-        self._until[chosen] = self._stopped[chosen] = self._epoch
+        self._until[chosen] = self.stopped_epoch[chosen] = self._epoch
         self._programs.let_train(self._until, chosen)
 
     def stop_all(self) -> None:
@@ -281,7 +271,7 @@ class Training:
 
     def _begin_epoch(self) -> list[Metrics]:
         metrics: list[Metrics] = []
-        live = self._finite & (self._until > self._epoch)
+        live = self.finite & (self._until > self._epoch)
         for chunk, runs in enumerate(self.grid.runs):
             if live[runs].any():
                 self._states[chunk], self._last[chunk] = self._programs.epoch(
@@ -299,7 +289,11 @@ class Training:
         metrics = layout.get_runs(self.grid, chunks)
         trained = np.isfinite(metrics["train_loss"])
         # A run that had an epoch to train in and has no loss has diverged.
-        self._finite &= trained | (self._until < epoch)
+        self.finite &= trained | (self._until < epoch)
+        valid = metrics["valid_accuracy"]
+        better = valid > self.best_accuracy
+        self.best_accuracy = np.where(better, valid, self.best_accuracy)
+        self._best_epoch = np.where(better, epoch, self._best_epoch)
         held = layout.get_runs(self.grid, self._states) if states else None
         return EpochEnd(epoch, self.group.runs, trained, metrics, held)
 
@@ -325,7 +319,7 @@ class Training:
             found.append((tested, state.best_epoch, state.diverged_epoch, *kept))
         curves = jax.tree.map(lambda *epochs: np.stack(epochs, axis=1), *history)
         tested, best, diverged, *kept = layout.get_runs(self.grid, found)
-        return Outcome(curves, tested, best, diverged, self._stopped, *kept)
+        return Outcome(curves, tested, best, diverged, self.stopped_epoch, *kept)
 
 
 def _indices(runs: Stops, count: int) -> np.ndarray:

@@ -23,9 +23,8 @@ class OwnPrograms:
         self.group, self.grid = group, group.grid
         data = group.data
         scale: Any = np.float32(data.scale)
-        self.hosted = run_inputs(group)
         self.splits = layout.put_data(self.grid, Splits(data.train, data.valid, scale))
-        self.inputs = layout.put_runs(self.grid, self.hosted)
+        self.inputs = layout.put_runs(self.grid, run_inputs(group))
         self.train = programs.epoch_program(group.structure, group.batch_size)
 
     def let_train(self, until: np.ndarray, changed: np.ndarray) -> None:

@@ -23,7 +23,7 @@ from nnjax.training.shared import Shared, Sizes, Span
 from nnjax.training.start import RunState, begin, run_keys
 from nnjax.training.step import TrainState, optimizer_at
 from nnjax.training.structure import Structure, hyperparameters
-from nnjax.types import Examples, Params
+from nnjax.types import Params
 
 KEPT = 64
 """Shared programs that stay loaded; each takes some 150 of the 65,530 memory maps that Linux allows."""
@@ -53,10 +53,8 @@ class SharedPrograms:
         assert group.shared is not None
         self.group, self.shared, self.grid = group, group.shared, group.grid
         data = group.data
-        splits = (data.train, data.valid, data.test)
-        together = Examples(*(np.concatenate(parts) for parts in zip(*splits, strict=True)))
-        self.examples = layout.put_data(self.grid, together)
-        self.counts = [len(split.y) for split in splits]
+        self.examples = layout.put_data(self.grid, data.together)
+        self.counts = [len(split.y) for split in (data.train, data.valid, data.test)]
         self.scale = np.float32(data.scale)
         activations = [name for name, function in ACTIVATIONS.items() if function in self.shared.activations]
         self.sizes = [
@@ -69,21 +67,15 @@ class SharedPrograms:
         ]
         self.hyper = [hyperparameters(run.config, group.structure, self.counts[0]) for run in group.runs]
         self.train = epoch_program(self.shared)
-        # A number that lies on its device already is passed in a tenth of the time.
-        self.there = [self._there(chunk) for chunk in range(len(self.grid.runs))]
+        self.numbers: list[Any] = [None] * len(group.runs)
+        """Hyperparameters, sizes and scale of each chunk's run, on its device: from there they are passed fast."""
 
     def let_train(self, until: np.ndarray, changed: np.ndarray) -> None:
         """Say up to which epoch each run trains, where that has changed for some."""
         for run in changed:
-            self.hyper[run] = self.hyper[run]._replace(epochs=np.int32(until[run]))
-        for chunk, (run,) in enumerate(self.grid.runs[:, 0]):
-            if run in changed:
-                self.there[chunk] = self._there(chunk)
-
-    def _there(self, chunk: int) -> Any:
-        """The numbers of a chunk's run on its device: hyperparameters, sizes and the scale."""
-        run = int(self.grid.runs[chunk, 0, 0])
-        return jax.device_put((self.hyper[run], self.sizes[run], self.scale), self.grid.device(chunk))
+            chunk = int(self.grid.indices[run])  # which the run has alone
+            hyper = self.hyper[run]._replace(epochs=np.int32(until[run]))
+            self.numbers[chunk] = jax.device_put((hyper, self.sizes[run], self.scale), self.grid.device(chunk))
 
     def start(self) -> list[RunState]:
         """The states of the chunks before the first epoch."""
@@ -117,25 +109,18 @@ class SharedPrograms:
         """
         train, valid, test = self.counts
         kept = jax.device_get(list(states))
-        ways = (
-            ("", [(state.best_params, state.best_epoch > 0) for state in kept]),
-            ("_last", [(state.train.params, state.diverged_epoch == 0) for state in kept]),
-        )
         begun = []
-        for _, of_states in ways:
-            for chunk, (state, (params, _)) in enumerate(zip(kept, of_states, strict=True)):
+        for chunk, state in enumerate(kept):
+            for params in (state.best_params, state.train.params):
                 copy = jax.tree.map(np.array, state._replace(train=state.train._replace(params=params)))
                 copy = jax.device_put(copy, self.grid.device(chunk))
                 begun.append(self.train(*self._arguments(chunk, copy, 0, 0, train + valid, test))[2])
         values = iter(jax.device_get(begun))
-        found: list[Any] = [{} for _ in kept]
-        for suffix, of_states in ways:
-            for of_chunk, (_, there) in zip(found, of_states, strict=True):
-                of_chunk |= {
-                    f"test_{name}{suffix}": np.where(_like(there, value), value, np.float32(np.nan))
-                    for name, value in next(values).items()
-                }
-        return found
+        return [
+            _tested("", next(values), bool(state.best_epoch > 0))
+            | _tested("_last", next(values), bool(state.diverged_epoch == 0))
+            for state in kept
+        ]
 
     def compiled(self, chunk: int, state: RunState) -> Any:
         """The epoch's program as XLA has it, for its text and its memory."""
@@ -148,12 +133,15 @@ class SharedPrograms:
         run = int(self.grid.runs[chunk, 0, 0])
         order = order_of(self.counts[0], self.group.runs[run].data_seed, epoch)
         span = Span(order, *(np.uint32(count) for count in (trained, first, evaluated)))
-        hyper, sizes, scale = self.there[chunk]
+        hyper, sizes, scale = self.numbers[chunk]
         return state, hyper, sizes, span, self.examples[chunk], scale
 
 
-def _like(number: np.ndarray, values: np.ndarray) -> np.ndarray:
-    return number.reshape(*number.shape, *[1] * (values.ndim - number.ndim))
+def _tested(suffix: str, values: Values, there: bool) -> dict[str, Any]:
+    """The metrics of the test set under their names; NaN where there are no parameters in finite numbers."""
+    return {
+        f"test_{name}{suffix}": value if there else np.full_like(value, np.nan) for name, value in values.items()
+    }
 
 
 def start_of(run: Run, data: Dataset) -> Params:
@@ -215,10 +203,10 @@ def by_structure(group: Group) -> list[tuple[Structure, np.ndarray]]:
     if group.shared is None:
         return [(group.structure, np.arange(len(group.runs)))]
     found: dict[Structure, list[int]] = {}
-    of_config: dict[tuple[Any, ...], Structure] = {}
+    of_setting = {run.setting: run.config for run in group.runs}
+    structures = {
+        setting: Structure.of(config, data.classes, data.inputs) for setting, config in of_setting.items()
+    }
     for index, run in enumerate(group.runs):
-        key = (run.config.hidden, run.config.activation, run.setting)
-        if key not in of_config:
-            of_config[key] = Structure.of(run.config, data.classes, data.inputs)
-        found.setdefault(of_config[key], []).append(index)
+        found.setdefault(structures[run.setting], []).append(index)
     return [(structure, np.array(runs)) for structure, runs in found.items()]

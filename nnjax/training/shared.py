@@ -5,12 +5,11 @@ have no gradient, so that the padded network is the narrower one. The activation
 which a program runs the one that is asked for. A batch of any size is a count of rows, M at a time, whose
 gradients add up. Training and evaluation are one loop, so that each kernel is compiled once.
 
-All parameters are one vector, since compiling takes a time for each operation on each array: what updates,
-measures and compares parameters is compiled once, and not for every layer.
+Between two epochs all parameters are one vector, since compiling takes a time for each operation on each array:
+what compares and keeps them is compiled once, and not for every layer.
 """
 
 import functools
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -20,8 +19,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int, UInt32
 
-from nnjax.data.batches import Batch
-from nnjax.nn.layers import is_kernel, layer_of
+from nnjax.data.batches import Batch, take_batch
 from nnjax.nn.models import param_shapes
 from nnjax.training.epoch import NORM_EVERY, finished
 from nnjax.training.hyper import Hyperparameters
@@ -57,11 +55,9 @@ class Shared:
     def pieces(self) -> tuple["Piece", ...]:
         """Where the leaves of the tree stand in the vector."""
         found, start = [], 0
-        for path, leaf in jax.tree_util.tree_flatten_with_path(self.shapes)[0]:
-            size = math.prod(leaf.shape)
-            layer = self.structure.layers.index(layer_of(path))
-            found.append(Piece(start, start + size, leaf.shape, layer, is_kernel(path, leaf)))
-            start += size
+        for leaf in jax.tree.leaves(self.shapes):
+            found.append(Piece(start, start + leaf.size, leaf.shape))
+            start += leaf.size
         return tuple(found)
 
     def tree(self, vector: Vector) -> Params:
@@ -80,8 +76,6 @@ class Piece(NamedTuple):
     start: int
     end: int
     shape: tuple[int, ...]
-    layer: int
-    kernel: bool
 
 
 class Sizes(NamedTuple):
@@ -129,6 +123,7 @@ def run_epoch(
     blocks = _ceil(span.evaluated, rows)
     spacing = _ceil(steps, jnp.maximum(one, steps // jnp.uint32(NORM_EVERY)))
     last = jnp.uint32(span.order.shape[0] - 1)
+    nowhere = jnp.uint32(examples.y.shape[0])
 
     def forward(params: Params, x: Float[Array, "M D"]) -> Float[Array, "M C"]:
         *hidden, out = (params[name] for name in structure.layers)
@@ -148,9 +143,7 @@ def run_epoch(
         there = place < count
         place = start + place
         index = jnp.where(learns, span.order.at[jnp.minimum(place, last)].get(mode="promise_in_bounds"), place)
-        index = jnp.where(there, index, 0)
-        x, y = (stored.at[index].get(mode="promise_in_bounds") for stored in examples)
-        batch = Batch(x.astype(scale.dtype) * (1 / scale), y, there.astype(scale.dtype))
+        batch = take_batch(examples, jnp.where(there, index, nowhere).astype(jnp.int32), scale)
         logits, pull = jax.vjp(lambda params: forward(params, batch.x), params)
 
         def objective(logits: Float[Array, "M C"]) -> tuple[Float[Array, ""], Sums]:
