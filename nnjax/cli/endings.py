@@ -15,13 +15,11 @@ from types import FrameType
 from typing import Any, NoReturn, TextIO
 
 from nnjax.cli import lookalikes
+from nnjax.engine.halt import SIGNALS
 from nnjax.validation import UserError
 
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EFBIG}
 """What the system answers where nothing can be written."""
-
-SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
-"""What asks a program to end, by name, as not every system has all of them."""
 
 
 class Stopped(KeyboardInterrupt):

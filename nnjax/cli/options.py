@@ -131,19 +131,11 @@ def read_options(
     time_limit = read_duration(flags.pop("time")) if "time" in flags else defaults.time_limit
     in_flags = flatten({name: read_flag(name, text) for name, text in flags.items()}) | attributes
     varied = {name for axis in axes for name in axis.fields}
-    for name in sorted(in_flags.keys() & varied):
-        raise UserError(
-            f"{name} is set to {in_flags[name]!r}, and is an axis of the sweep as well: "
-            f"leave out --{name}, or give the axis its values with {AXIS}{name}"
-        )
+    _refuse_set(in_flags, varied, "is an axis of the sweep", f"give the axis its values with {AXIS}")
     # Where a field is in the space under a condition, the configuration says what it is elsewhere.
     parameters = () if space is None else space.parameters
     searched = {name for parameter in parameters if not parameter.conditions for name in parameter.fields}
-    for name in sorted(in_flags.keys() & searched):
-        raise UserError(
-            f"{name} is set to {in_flags[name]!r}, and is in the space of the search as well: "
-            f"leave out --{name}, or give it there with {OF_SPACE}{name}"
-        )
+    _refuse_set(in_flags, searched, "is in the space of the search", f"give it there with {OF_SPACE}")
     config = replace(defaults.config, in_files | in_flags)
     if config.data.dir is not None and config.data.name == "digits" and "data.name" not in varied:
         raise UserError(
@@ -166,6 +158,14 @@ def read_options(
         space=space,
         search=search,
     )
+
+
+def _refuse_set(in_flags: Mapping[str, Any], elsewhere: set[str], where: str, instead: str) -> None:
+    """Refuse a flag for a field that varies."""
+    for name in sorted(in_flags.keys() & elsewhere):
+        raise UserError(
+            f"{name} is set to {in_flags[name]!r}, and {where} as well: leave out --{name}, or {instead}{name}"
+        )
 
 
 def read_duration(text: str) -> float:

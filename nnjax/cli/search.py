@@ -1,14 +1,10 @@
 """``nnjax search``: settings of a space, the best of them, and what it is worth."""
 
-import contextlib
 from typing import TYPE_CHECKING
 
 from nnjax.axes import SETTING, Axis
-from nnjax.cli.endings import end_early
 from nnjax.cli.options import Options
-from nnjax.cli.study import folder, present
-from nnjax.config import SEED_FIELDS, replace
-from nnjax.validation import UserError
+from nnjax.cli.study import conclude, folder, keep
 
 if TYPE_CHECKING:
     from nnjax.engine.plan import Plan
@@ -26,10 +22,6 @@ def search(options: Options, *, title: str, question: str) -> None:
     """
     space, config, told = options.space, options.config, options.search
     assert space is not None
-    if None not in (config.init_seed, config.data_seed):
-        raise UserError(
-            f"{' and '.join(SEED_FIELDS)} are both set, so that all runs of a setting would be the same"
-        )
     with folder(options.output, overwrite=options.overwrite, dry_run=options.dry_run) as place:
         from nnjax.search.ends import check_space
         from nnjax.search.halving import Halving
@@ -41,12 +33,9 @@ def search(options: Options, *, title: str, question: str) -> None:
             todo = _first(options, space)
             print(_planned(todo, halving))
             return
-        from nnjax.data import cache
-        from nnjax.engine.compilation import keep_programs
         from nnjax.search.search import search as searched
 
-        with contextlib.suppress(RuntimeError):  # the user has no home folder
-            keep_programs(cache.folder() / "programs")
+        keep()
         results = searched(
             config,
             None,
@@ -63,9 +52,7 @@ def search(options: Options, *, title: str, question: str) -> None:
             progress=False if options.quiet else None,
             time_limit=options.time_limit,
         )
-        present(results, place, options, title=title, question=question)
-        if "ended" in results.attrs:
-            end_early(str(results.attrs["ended"]))
+        conclude(results, place, options, title=title, question=question)
 
 
 def _words(options: Options, space: "Space") -> str:
@@ -80,14 +67,13 @@ def _words(options: Options, space: "Space") -> str:
 def _first(options: Options, space: "Space") -> "Plan":
     """The plan of the settings that the sampler asks for first."""
     from nnjax.engine.plan import plan
-    from nnjax.search.samplers import SAMPLERS
-    from nnjax.search.search import BATCH
+    from nnjax.search.samplers import SAMPLERS, batch_of
+    from nnjax.search.search import distinct
 
     told = options.search
-    batch = told.batch or (BATCH if told.sampler == "optuna" else told.samples)
-    asked = SAMPLERS[told.sampler](space, told.sampler_seed).ask(min(batch, told.samples))
-    distinct = {replace(options.config, values): values for values in reversed(asked)}
-    return plan(options.config, axes=(Axis(SETTING, tuple(reversed(distinct.values()))),))
+    sampler = SAMPLERS[told.sampler](space, told.sampler_seed)
+    asked = sampler.ask(min(told.batch or batch_of(sampler, told.samples), told.samples))
+    return plan(options.config, axes=(Axis(SETTING, tuple(distinct(options.config, asked))),))
 
 
 def _planned(todo: "Plan", halving: "Halving | None") -> str:

@@ -60,8 +60,6 @@ def run(options: Options, *, title: str, question: str) -> "xr.Dataset":
         title, question: of the report.
     """
     with sentences(), folder(options.output, overwrite=options.overwrite, dry_run=options.dry_run) as place:
-        from nnjax.data import cache
-        from nnjax.engine.compilation import keep_programs
         from nnjax.engine.plan import plan
         from nnjax.search import sweep
 
@@ -69,13 +67,28 @@ def run(options: Options, *, title: str, question: str) -> "xr.Dataset":
         print(todo, flush=True)
         if options.dry_run:
             raise SystemExit(0)
-        with contextlib.suppress(RuntimeError):  # the user has no home folder
-            keep_programs(cache.folder() / "programs")
+        keep()
         trained = sweep.run_plan(todo, keep_parameters=options.keep_parameters, time_limit=options.time_limit)
-        present(trained, place, options, title=title, question=question)
-        if "ended" in trained.attrs:
-            end_early(str(trained.attrs["ended"]))
+        conclude(trained, place, options, title=title, question=question)
     return trained
+
+
+def keep() -> None:
+    """Keep compiled programs for the next start."""
+    from nnjax.data import cache
+    from nnjax.engine.compilation import keep_programs
+
+    with contextlib.suppress(RuntimeError):  # the user has no home folder
+        keep_programs(cache.folder() / "programs")
+
+
+def conclude(
+    results: "xr.Dataset", place: "Folder | None", options: Options, *, title: str, question: str
+) -> None:
+    """`present` what was trained just now, and say where it was ended before its end."""
+    present(results, place, options, title=title, question=question)
+    if "ended" in results.attrs:
+        end_early(str(results.attrs["ended"]))
 
 
 def present(results: "xr.Dataset", place: "Folder | None", options: Options, *, title: str, question: str) -> None:

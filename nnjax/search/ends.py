@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from nnjax.config import Config, replace
+from nnjax.config import SEED_FIELDS, Config, replace
 from nnjax.search.space import Condition, Parameter, Space
 from nnjax.validation import UserError
 
@@ -19,8 +19,13 @@ def check_space(space: Space, config: Config) -> None:
         config: the setting that the space varies.
 
     Raises:
-        UserError: naming the distributions that lead to a setting that can't be, and why it can't.
+        UserError: naming the distributions that lead to a setting that can't be, and why it can't; or for fixed
+            seeds, over which a search compares settings.
     """
+    if None not in (config.init_seed, config.data_seed):
+        raise UserError(
+            f"{' and '.join(SEED_FIELDS)} are both set, so that all runs of a setting would be the same"
+        )
     _ = config.initialization  # read once, not for each setting
     ends = [parameter.distribution.ends() for parameter in space.parameters]
     tried: set[Any] = set()

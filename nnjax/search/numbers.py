@@ -14,6 +14,7 @@ EDGE = 2.0**-30
 """What has a smaller probability than this is never drawn, so that a normal distribution has ends."""
 
 
+@dataclass(frozen=True, repr=False)
 class _Range(Leaf):
     """Numbers from low to high, both of them in.
 
@@ -23,7 +24,7 @@ class _Range(Leaf):
 
     low: float
     high: float
-    step: float | None
+    step: float | None = None
     log: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
@@ -93,18 +94,11 @@ class _Range(Leaf):
 class uniform(_Range):
     """Numbers from low to high, all equally likely."""
 
-    low: float
-    high: float
-    step: float | None = None
-
 
 @dataclass(frozen=True, repr=False)
 class log_uniform(_Range):
     """Numbers from low to high whose logarithms are equally likely: as many from 0.01 to 0.1 as from 0.1 to 1."""
 
-    low: float
-    high: float
-    step: float | None = None
     log = True
 
 
@@ -127,12 +121,13 @@ class log_integers(_Range):
     log = True
 
 
+@dataclass(frozen=True, repr=False)
 class _Normal(Leaf):
     """A normal distribution of the value or of its logarithm; with a step, rounded to multiples of it."""
 
     mean: float
     deviation: float
-    step: float | None
+    step: float | None = None
     log: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
@@ -173,18 +168,11 @@ class _Normal(Leaf):
 class normal(_Normal):
     """A normal distribution, of which nothing is drawn that is rarer than `EDGE`."""
 
-    mean: float
-    deviation: float
-    step: float | None = None
-
 
 @dataclass(frozen=True, repr=False)
 class log_normal(_Normal):
     """Numbers whose logarithm is normal, with the mean and deviation of the logarithm."""
 
-    mean: float
-    deviation: float
-    step: float | None = None
     log = True
 
 

@@ -18,6 +18,9 @@ from nnjax.search.numbers import integers, log_integers, log_uniform, uniform
 from nnjax.search.space import Space
 from nnjax.validation import UserError, check_count, check_seed, short
 
+BATCH = 8
+"""Settings that are asked for at a time of a sampler that learns from their scores."""
+
 
 class Sampler(Protocol):
     """Says which settings come next."""
@@ -29,7 +32,14 @@ class Sampler(Protocol):
         """How good a setting that was asked for is, the larger the better; NaN where it diverged."""
 
 
-class Random:
+class Planned:
+    """A sampler that goes its way whatever it is told."""
+
+    def tell(self, values: Mapping[str, Any], score: float) -> None:
+        """Nothing follows from a score."""
+
+
+class Random(Planned):
     """Settings drawn independently of each other."""
 
     def __init__(self, space: Space, seed: int = 0) -> None:
@@ -40,11 +50,8 @@ class Random:
     def ask(self, count: int) -> list[dict[str, Any]]:
         return [self._space.values(u.tolist()) for u in self._generator.random((count, self._space.dims))]
 
-    def tell(self, values: Mapping[str, Any], score: float) -> None:
-        """Nothing follows from a score."""
 
-
-class Sobol:
+class Sobol(Planned):
     """Points of Sobol's sequence, scrambled after Owen: they fill the space more evenly than random ones."""
 
     def __init__(self, space: Space, seed: int = 0) -> None:
@@ -60,11 +67,8 @@ class Sobol:
             warnings.filterwarnings("ignore", message="The balance properties of Sobol", category=UserWarning)
             return [self._space.values(u.tolist()) for u in self._engine.random(count)] if count else []
 
-    def tell(self, values: Mapping[str, Any], score: float) -> None:
-        """Nothing follows from a score."""
 
-
-class Grid:
+class Grid(Planned):
     """All combinations, the last field running fastest."""
 
     def __init__(self, space: Space, seed: int = 0, points: "int | Mapping[str, int] | None" = None) -> None:
@@ -94,9 +98,6 @@ class Grid:
     def ask(self, count: int) -> list[dict[str, Any]]:
         first, self._next = self._next, self._next + count
         return self._settings[first : self._next]
-
-    def tell(self, values: Mapping[str, Any], score: float) -> None:
-        """Nothing follows from a score."""
 
 
 class Optuna:
@@ -192,3 +193,8 @@ SAMPLERS: dict[str, Callable[..., Sampler]] = {
     "optuna": Optuna,
 }
 """The samplers by name: ``(space, seed, **options)`` makes one."""
+
+
+def batch_of(sampler: Sampler, samples: int) -> int:
+    """Settings to ask for at a time, of so many: all, or few of a sampler that learns from their scores."""
+    return samples if isinstance(sampler, Planned) else BATCH

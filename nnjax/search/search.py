@@ -27,13 +27,10 @@ from nnjax.search.ends import check_space
 from nnjax.search.halving import Halving, Race
 from nnjax.search.needed import needed
 from nnjax.search.optimism import optimism
-from nnjax.search.samplers import SAMPLERS, Sampler
+from nnjax.search.samplers import SAMPLERS, Sampler, batch_of
 from nnjax.search.space import Space, parse_space
 from nnjax.search.sweep import ended, run_plan, trained
 from nnjax.validation import UserError, check_count, check_range, choice
-
-BATCH = 8
-"""Settings that are asked for at a time of a sampler that learns from their scores."""
 
 
 def search(
@@ -89,10 +86,6 @@ def search(
         check_range("fresh", fresh, least=0)
     check_range("zone", zone, above=0)
     check_range("confidence", confidence, above=0, below=1)
-    if None not in (config.init_seed, config.data_seed):
-        raise UserError(
-            "init_seed and data_seed are both fixed, and a search compares settings over seeds: free one"
-        )
     if space is None:
         raise UserError("space is missing: give a mapping of fields to distributions")
     parsed = parse_space(space)
@@ -102,8 +95,7 @@ def search(
         name, asked = sampler, SAMPLERS[sampler](parsed, seed)
     else:
         name, asked = type(sampler).__name__, sampler
-    if batch is None:
-        batch = samples if name in ("random", "sobol", "grid") else BATCH
+    batch = batch_of(asked, samples) if batch is None else batch
     check_count("batch", batch)
     started = time.perf_counter()
     chosen: list[dict[str, Any]] = []
@@ -114,24 +106,21 @@ def search(
     with Halt(time_limit) as halt, Progress(0, f"search of {samples} settings", progress) as shown:
         while len(chosen) < samples and not (chosen and halt.asked()):
             values = asked.ask(min(batch, samples - len(chosen)))
-            new = [setting for setting in _distinct(config, values) if setting not in chosen]
-            if not values or (not new and not _learns(asked)):
+            new = [setting for setting in distinct(config, values) if setting not in chosen]
+            if not new:  # the grid has no more, or the sampler asks for what it knows already
                 break
-            if new:
-                todo = plan(config, data, new, seeds=seeds, known=known)
-                shown.total += todo.runs * max(group.epochs for group in todo.groups)
-                epochs = max(group.epochs for group in todo.groups)
-                race = Race(halving, len(todo.settings), epochs) if halving else None
-                of_batch = _trained(todo, race, keep_parameters, shown, halt)
-                lost |= {setting + len(chosen) for setting in (race.lost if race else ())}
-                _tell(asked, values, new, todo, of_batch)
-                parts += [
-                    part._replace(runs=[(setting + len(chosen), of_seed) for setting, of_seed in part.runs])
-                    for part in of_batch
-                ]
-                chosen += new
-            elif _learns(asked):  # it asks for what it knows already: there is nothing more to learn
-                break
+            todo = plan(config, data, new, seeds=seeds, known=known)
+            epochs = max(group.epochs for group in todo.groups)
+            shown.total += todo.runs * epochs
+            race = Race(halving, len(todo.settings), epochs) if halving else None
+            of_batch = _trained(todo, race, keep_parameters, shown, halt)
+            lost |= {setting + len(chosen) for setting in (race.lost if race else ())}
+            _tell(asked, values, todo, of_batch)
+            parts += [
+                part._replace(runs=[(setting + len(chosen), of_seed) for setting, of_seed in part.runs])
+                for part in of_batch
+            ]
+            chosen += new
     if todo is None:
         raise UserError(f"the sampler {name} asks for no setting")
     results = labels.label(
@@ -157,16 +146,12 @@ def _activations(config: Config, space: Space) -> frozenset[str]:
     return frozenset(name for name in found if isinstance(name, str))
 
 
-def _distinct(config: Config, asked: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def distinct(config: Config, asked: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The settings without those that are there already, as the configuration holds their values."""
     found: dict[Config, dict[str, Any]] = {}
     for values in asked:
         found.setdefault(replace(config, values), dict(values))
     return list(found.values())
-
-
-def _learns(sampler: Sampler) -> bool:
-    return type(sampler).__name__ not in ("Random", "Sobol", "Grid")
 
 
 def _trained(
@@ -191,14 +176,13 @@ def _trained(
 def _tell(
     sampler: Sampler,
     asked: Iterable[Mapping[str, Any]],
-    new: list[dict[str, Any]],
     todo: Plan,
     parts: list[labels.Trained],
 ) -> None:
     """Tell the sampler the mean of the best validation accuracies over the seeds; NaN where a run diverged."""
     scores: dict[int, list[float]] = {}
     for part in parts:
-        best = np.nanmax(np.nan_to_num(part.outcome.epochs["valid_accuracy"], nan=-np.inf), axis=1)
+        best = np.fmax.reduce(part.outcome.epochs["valid_accuracy"], axis=1)
         best = np.where(part.outcome.diverged_epoch > 0, np.nan, best)
         for (setting, _), score in zip(part.runs, best, strict=True):
             scores.setdefault(setting, []).append(float(score))
@@ -246,8 +230,8 @@ def _concluded(
         anew = plan(winner, data, seeds=range(first, first + (fresh or count)), known=known)
         runs = overview(run_plan(anew, progress=progress)).accuracies.isel(setting=0)
         said |= {"fresh_seeds": [int(seed) for seed in runs["seed"].values]}
-        for split in ("valid", "test"):
-            words = f"{split}{'ation' if split == 'valid' else ''} accuracy of the best setting with fresh seeds"
+        for split, called in (("valid", "validation"), ("test", "test")):
+            words = f"{called} accuracy of the best setting with fresh seeds"
             results[f"fresh_{split}_accuracy"] = ("fresh_seed", runs[split].values, {"long_name": words})
         results = results.assign_coords(fresh_seed=runs["seed"].values)
     return results.assign_attrs(search=json.dumps(said))

@@ -21,18 +21,6 @@ from nnjax.search import sweep as sweeps
 
 
 @pytest.fixture
-def command(capsys, tmp_path, monkeypatch):
-    """Runs the command in an empty folder: its exit code, and what it wrote to stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*argv):
-        code = cli.main(argv)
-        return code, *capsys.readouterr()
-
-    return run
-
-
-@pytest.fixture
 def untrained(monkeypatch):
     """No test with this may come as far as training."""
     monkeypatch.setattr(sweeps, "run_plan", lambda *args, **options: pytest.fail("it trains"))

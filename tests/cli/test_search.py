@@ -5,7 +5,6 @@ import re
 
 import pytest
 
-from nnjax import cli
 from nnjax.cli.options import Options, read_options
 from nnjax.cli.search_options import SearchOptions
 from nnjax.config import Config
@@ -21,18 +20,6 @@ TINY = ("--epochs", "3", "--seeds", "2", "--samples", "4", "--init", "xavier_uni
 
 def read(*argv):
     return read_options(argv, Options(Config()), program="nnjax search", description="", takes="space")
-
-
-@pytest.fixture
-def command(capsys, tmp_path, monkeypatch):
-    """Runs the command in an empty folder: its exit code, and what it wrote to stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*argv):
-        code = cli.main(argv)
-        return code, *capsys.readouterr()
-
-    return run
 
 
 @pytest.fixture
