@@ -112,7 +112,7 @@ MEANT = {
     "a": None,
     "": None,
     "5": None,
-    "patience": None,
+    "patience": "patience",
     "clip": None,
     "gamma": None,
     "beta2": None,
