@@ -130,7 +130,10 @@ CHECK = ["check", "my_formulas:right", "--of", "my_formulas:f", "--shape", "z=5"
         ([*CHECK, "--wrt"], "--wrt needs a value"),
         ([*CHECK, "--shap", "w=3"], "there is no flag --shap; did you mean '--shape'?"),
         ([*CHECK, "more"], "'more' is one word more than the formula's name"),
-        (["chek"], "'chek' is no command: give train, sweep, search, report, merge or check; did you mean 'check'?"),
+        (
+            ["chek"],
+            "'chek' is no command: give train, sweep, search, report, merge or check; did you mean 'check'?",
+        ),
     ],
 )
 def test_a_mistake_in_the_command_is_one_sentence(mine, argv, sentence, capsys):
