@@ -20,7 +20,7 @@ from typing import Any
 
 import jax
 from jax.experimental import serialize_executable
-from jax.stages import Compiled
+from jax.stages import Compiled, Lowered
 
 WORTH_KEEPING = 0.1
 """Seconds of compilation from which a program is kept."""
@@ -36,8 +36,11 @@ QUICK: dict[str, dict[str, Any]] = {
         "xla_cpu_parallel_codegen_split_count": 1,
     }
 }
-"""Options with which a program takes half as long to compile: XLA makes its kernels in the older of its two ways,
-and in one piece. What is no matrix product then runs as fast, or up to a tenth slower."""
+"""Options with which a program takes half as long to compile: XLA makes its kernels in the older of its two ways
+(jax 0.11 has only the newer), and in one piece. What is no matrix product then runs as fast, or a tenth slower."""
+
+NO_OPTION = re.compile(r"No such compile option: '(?P<name>\w+)'")
+"""What XLA says of an option that another version of it has."""
 
 FAULT = re.compile(r"Error (?P<doing>reading|writing) persistent compilation cache entry for '(?P<name>[^']*)'")
 """What jax warns of when it can't use a program on disk; the file's name begins with the program's."""
@@ -83,10 +86,26 @@ class Program:
         if written:
             return _read(written, device)
         with _compiling():
-            program = self._jitted.lower(*arguments).compile(self._options.get(device.platform))
+            program = _compile(self._jitted.lower(*arguments), self._options.get(device.platform, {}))
         if shapes not in self._written:
             self._written[shapes] = _write(program)
         return program
+
+
+_missing: set[str] = set()
+"""Options that the installed XLA has been found not to have."""
+
+
+def _compile(lowered: Lowered, options: Mapping[str, Any]) -> Compiled:
+    """Compile with those of the options that the installed XLA has."""
+    while True:
+        try:
+            return lowered.compile({name: value for name, value in options.items() if name not in _missing})
+        except jax.errors.JaxRuntimeError as error:
+            missing = NO_OPTION.search(str(error))
+            if missing is None or missing["name"] not in options:
+                raise
+            _missing.add(missing["name"])
 
 
 def settings_of_this_thread() -> Callable[[], contextlib.ExitStack]:

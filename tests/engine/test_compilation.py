@@ -198,11 +198,27 @@ def test_a_program_is_compiled_once_for_all_devices(compilations: list[str]) -> 
 
 def test_the_options_of_a_platform_reach_its_compiler() -> None:
     def program(platform: str) -> compilation.Program:
-        return compilation.Program(lambda x: x + 1, options={platform: {"no_such_option": 1}})
+        options = {platform: {"xla_backend_optimization_level": "no number"}}
+        return compilation.Program(lambda x: x + 1, options=options)
 
     assert program("another")(jnp.ones(3)).sum() == 6
-    with pytest.raises(jax.errors.JaxRuntimeError, match="no_such_option"):
+    with pytest.raises(jax.errors.JaxRuntimeError, match="no number"):
         program(jax.default_backend())(jnp.ones(3))
+
+
+def test_an_option_that_another_xla_has_is_left_out() -> None:
+    def program(name: str) -> compilation.Program:
+        options = {name: True, "xla_backend_optimization_level": "no number"}
+        return compilation.Program(lambda x: x + 1, options={jax.default_backend(): options})
+
+    with pytest.raises(jax.errors.JaxRuntimeError, match="no number"):  # the other one still holds
+        program("xla_of_another_version")(jnp.ones(3))
+    assert (
+        compilation.Program(lambda x: x + 1, options={jax.default_backend(): {"xla_of_another_version": True}})(
+            jnp.ones(3)
+        ).sum()
+        == 6
+    )
 
 
 def test_a_program_eats_what_it_may_on_every_device() -> None:
