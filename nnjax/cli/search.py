@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from nnjax.axes import SETTING, Axis
 from nnjax.cli.options import Options
-from nnjax.cli.study import conclude, folder, keep
+from nnjax.cli.study import conclude, folder
 
 if TYPE_CHECKING:
     from nnjax.engine.plan import Plan
@@ -35,7 +35,6 @@ def search(options: Options, *, title: str, question: str) -> None:
             return
         from nnjax.search.search import search as searched
 
-        keep()
         results = searched(
             config,
             None,
@@ -67,8 +66,8 @@ def _words(options: Options, space: "Space") -> str:
 def _first(options: Options, space: "Space") -> "Plan":
     """The plan of the settings that the sampler asks for first."""
     from nnjax.engine.plan import plan
+    from nnjax.search.batches import distinct
     from nnjax.search.samplers import SAMPLERS, batch_of
-    from nnjax.search.search import distinct
 
     told = options.search
     sampler = SAMPLERS[told.sampler](space, told.sampler_seed)

@@ -67,19 +67,9 @@ def run(options: Options, *, title: str, question: str) -> "xr.Dataset":
         print(todo, flush=True)
         if options.dry_run:
             raise SystemExit(0)
-        keep()
         trained = sweep.run_plan(todo, keep_parameters=options.keep_parameters, time_limit=options.time_limit)
         conclude(trained, place, options, title=title, question=question)
     return trained
-
-
-def keep() -> None:
-    """Keep compiled programs for the next start."""
-    from nnjax.data import cache
-    from nnjax.engine.compilation import keep_programs
-
-    with contextlib.suppress(RuntimeError):  # the user has no home folder
-        keep_programs(cache.folder() / "programs")
 
 
 def conclude(

@@ -1,26 +1,18 @@
-"""Compiled programs: one for all devices, and kept on disk.
-
-Programs on disk spare the next start of a command or a study their compilation. It is a setting of the whole
-process, which is why only `nnjax.cli.main` uses it: who imports nnjax decides for himself.
-"""
+"""Compiled programs: one for all devices, kept for the next start, out of reach of jax's debugging switches."""
 
 import contextlib
-import hashlib
-import os
 import pickle
-import platform
 import re
-import stat
 import threading
-import warnings
-import zlib
+import time
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 from jax.experimental import serialize_executable
 from jax.stages import Compiled, Lowered
+
+from nnjax.engine import kept
 
 WORTH_KEEPING = 0.1
 """Seconds of compilation from which a program is kept."""
@@ -42,16 +34,13 @@ QUICK: dict[str, dict[str, Any]] = {
 NO_OPTION = re.compile(r"No such compile option: '(?P<name>\w+)'")
 """What XLA says of an option that another version of it has."""
 
-FAULT = re.compile(r"Error (?P<doing>reading|writing) persistent compilation cache entry for '(?P<name>[^']*)'")
-"""What jax warns of when it can't use a program on disk; the file's name begins with the program's."""
-
 
 class Program:
     """A jitted function that is compiled once for all devices on which it is called.
 
     jax would compile for every device anew. Here what was compiled for the first one is loaded on the others,
-    where XLA can write it down. That is done before it runs, since XLA then refuses some, as those that sort.
-    Where jax keeps programs on disk, the other devices find them there. Threads may share it.
+    where XLA can write it down, and kept on disk. That is done before it runs, since XLA then refuses some, as
+    those that sort. Where jax keeps programs itself, the other devices find them there. Threads may share it.
     """
 
     def __init__(
@@ -62,7 +51,7 @@ class Program:
     ) -> None:
         self._options = options or {}
         self._jitted = jax.jit(function, donate_argnums=() if donate is None else donate)
-        self._written: dict[Any, tuple[Any, ...] | None] = {}
+        self._written: dict[Any, Written | None] = {}
         self._compiled: dict[Any, Compiled] = {}
         self._lock = threading.RLock()
 
@@ -84,12 +73,44 @@ class Program:
     def _compile(self, shapes: Any, device: jax.Device, arguments: tuple[Any, ...]) -> Compiled:
         written = self._written.get(shapes)
         if written:
-            return _read(written, device)
+            return _loaded(written, device)
         with _compiling():
-            program = _compile(self._jitted.lower(*arguments), self._options.get(device.platform, {}))
-        if shapes not in self._written:
-            self._written[shapes] = _write(program)
-        return program
+            lowered = self._jitted.lower(*arguments)
+            options = self._options.get(device.platform, {})
+            program, self._written[shapes] = _kept_or_compiled(lowered, options, device)
+            return program
+
+
+class Written(NamedTuple):
+    """A program as bytes, with the trees of its arguments and results."""
+
+    code: bytes
+    arguments: Any
+    results: Any
+
+
+def _kept_or_compiled(
+    lowered: Lowered, options: Mapping[str, Any], device: jax.Device
+) -> tuple[Compiled, Written | None]:
+    """The program from disk, or else compiled, and what it is in bytes; None where XLA can't write it down."""
+    if kept.jax_keeps():
+        return _compile(lowered, options), None  # what comes from there can't be written down with its functions
+    name = kept.name_of(lowered, options, device)
+    found = kept.read(name)
+    if found is not None:
+        # A program that has become unreadable is as good as none, whatever XLA says of it.
+        with contextlib.suppress(Exception):
+            written = Written(found, lowered.in_tree, lowered.out_tree)
+            return _loaded(written, device), written
+    began = time.perf_counter()
+    program = _compile(lowered, options)
+    seconds = time.perf_counter() - began
+    code = _code(program)
+    if code is None:
+        return program, None
+    if seconds >= WORTH_KEEPING:
+        kept.write(name, code)
+    return program, Written(code, lowered.in_tree, lowered.out_tree)
 
 
 _missing: set[str] = set()
@@ -142,101 +163,14 @@ def _calling() -> Iterator[None]:
         yield
 
 
-def _write(program: Compiled) -> tuple[Any, ...] | None:
-    """The program as bytes, with the trees of its arguments and results; None where XLA can't write it down."""
-    if getattr(jax.config, "jax_compilation_cache_dir", None) is not None:
-        return None  # it may come from there, and then XLA writes it down without its functions
+def _code(program: Compiled) -> bytes | None:
+    """The program as bytes; None where XLA can't write it down."""
     # One that calls back into Python, from a part of the user's own, can't be pickled.
     refused = (AttributeError, TypeError, pickle.PicklingError)
     with contextlib.suppress(ValueError, NotImplementedError, jax.errors.JaxRuntimeError, *refused):
-        return serialize_executable.serialize(program)
+        return serialize_executable.serialize(program)[0]
     return None
 
 
-def _read(written: tuple[Any, ...], device: jax.Device) -> Compiled:
-    code, arguments, results = written
-    return serialize_executable.deserialize_and_load(
-        code, arguments, results, backend=device.client, execution_devices=[device]
-    )
-
-
-def keep_programs(folder: Path) -> None:
-    """Let jax keep compiled programs below a folder, unless it has been told another or it can't be written to.
-
-    Each kind of processor has a folder of its own in it: jax doesn't tell them apart, and a home folder may be
-    shared by a cluster of several. Where XLA refuses what it has compiled itself, nothing is kept, and neither is
-    in a folder that others can write to: a program found there would be run.
-    """
-    if getattr(jax.config, "jax_compilation_cache_dir", None) is not None or _refuses_its_own():
-        return
-    own = folder / hashlib.sha256(_processor().encode()).hexdigest()[:16]
-    with contextlib.suppress(OSError):
-        own.mkdir(parents=True, exist_ok=True)
-        if not _is_trusted(own):
-            return
-        _mend_entries(own)
-        jax.config.update("jax_compilation_cache_dir", str(own))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", WORTH_KEEPING)
-        jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
-
-
-def _is_trusted(folder: Path) -> bool:
-    """Whether nobody else can have put programs there for this process to run."""
-    if not hasattr(os, "getuid"):
-        return True
-    found = folder.stat()
-    return found.st_uid in (os.getuid(), 0) and not found.st_mode & stat.S_IWOTH
-
-
-def _mend_entries(folder: Path) -> None:
-    """Remove a program that can't be read or has been half written, say onto a full disk, before it is compiled.
-
-    jax warns of such a file, compiles, and writes only where there is none: it would do so at every start. What it
-    warns of is done away with here, without a word.
-    """
-    shown = warnings.showwarning
-
-    def show(message: Warning | str, *about: Any, **more: Any) -> None:
-        entry = FAULT.match(str(message))
-        if entry is None:
-            shown(message, *about, **more)
-        else:
-            _remove_damaged(folder, entry["name"], was_read=entry["doing"] == "reading")
-
-    warnings.filterwarnings("always", FAULT.pattern)
-    warnings.showwarning = show
-
-
-def _remove_damaged(folder: Path, name: str, was_read: bool) -> None:
-    kept = [path for path in folder.glob("*-cache") if path.name.startswith(f"{name}-")]
-    damaged = [path for path in kept if not _is_whole(path)]
-    for path in damaged or (kept if was_read else []):
-        with contextlib.suppress(OSError):
-            path.unlink()
-
-
-def _is_whole(path: Path) -> bool:
-    """Whether a program can be unpacked and its checksum is right; with another packer than zlib, never."""
-    try:
-        zlib.decompress(path.read_bytes())
-    except (OSError, zlib.error):
-        return False
-    return True
-
-
-def _processor(field: str = "flags") -> str:
-    """What the processor can do, or with "bugs" what it is to be spared, in the words of Linux."""
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            name, _, value = line.partition(":")
-            if name.strip() == field:
-                return value.strip()
-    return f"{platform.system()} {platform.machine()} {platform.processor()}"
-
-
-def _refuses_its_own() -> bool:
-    """Whether XLA compiles for this processor what it then won't load, with lines of errors at each start.
-
-    So it is where gather instructions are avoided: https://github.com/openxla/xla/issues/44565
-    """
-    return "gds" in _processor("bugs").split()
+def _loaded(written: Written, device: jax.Device) -> Compiled:
+    return serialize_executable.deserialize_and_load(*written, backend=device.client, execution_devices=[device])

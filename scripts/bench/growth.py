@@ -39,9 +39,6 @@ import runpy, time
 study = runpy.run_path({str(STUDY)!r})
 from nnjax.engine import plan as plans
 from nnjax.engine.loop import Training
-from nnjax.data import cache
-from nnjax.engine.compilation import keep_programs
-keep_programs(cache.folder() / "programs")
 (group,) = plans.plan(study["CONFIG"], axes=study["AXES"]).groups
 next(Training(group).epochs(1))
 print(time.time())

@@ -1,16 +1,16 @@
 """The way to search that is nnjax, as `search_ways` says."""
 
+import os
 from pathlib import Path
 
 from nnjax import Config, Dataset, sweep
 from nnjax.data import Examples
-from nnjax.engine.compilation import keep_programs
 from search_ways import DECAY, Losses, Problem
 
 
 def by_nnjax(problem: Problem, folder: Path) -> Losses:
-    """A sweep over the list of the settings; programs are kept in the folder, as by the command."""
-    keep_programs(folder / "nnjax")
+    """A sweep over the list of the settings; programs are kept in the folder."""
+    os.environ["NNJAX_CACHE_DIR"] = str(folder / "nnjax")
     train, valid, test = (Examples(problem.x[split], problem.y[split]) for split in ("train", "valid", "test"))
     data = Dataset("data", train, valid, test, problem.classes, problem.scale)
     config = Config(init="xavier_uniform", weight_decay=DECAY, epochs=problem.epochs, seeds=problem.seeds)

@@ -1,8 +1,6 @@
 """Programs that structures share, against those that a structure has to itself."""
 
 import dataclasses
-import subprocess
-import sys
 
 import jax
 import jax.numpy as jnp
@@ -219,31 +217,3 @@ def test_all_activations_have_a_branch_for_themselves(digits):
 def test_a_batch_larger_than_the_data_is_refused_in_a_mixed_sweep(digits):
     with pytest.raises(UserError, match="batch_size is 2000"):
         plan(CONFIG, digits, {"batch_size": [32, 2000]})
-
-
-COMMAND = """
-import sys
-from pathlib import Path
-
-import nnjax
-from nnjax.engine import compilation
-
-if sys.argv[1] != "none":
-    compilation.keep_programs(Path(sys.argv[1]))
-config = nnjax.Config(init="xavier_uniform", epochs=2, seeds=2)
-results = nnjax.sweep(config, axes={"hidden": [(5,), (9,)], "batch_size": [32, 60]}, progress=False)
-print(results.train_loss.values.tobytes().hex())
-"""
-
-
-def test_programs_that_are_kept_on_disk_train_the_same(tmp_path):
-    def said(folder):
-        done = subprocess.run(
-            [sys.executable, "-c", COMMAND, str(folder)], capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    first = said(tmp_path)
-    assert list(tmp_path.glob("*/*-cache"))
-    assert said(tmp_path) == first == said("none")
