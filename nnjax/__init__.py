@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from nnjax.config import DataConfig as DataConfig
     from nnjax.data import Dataset as Dataset
     from nnjax.data import load_data as load_data
-    from nnjax.engine.loop import EpochEnd as EpochEnd
+    from nnjax.engine.driver import EpochEnd as EpochEnd
     from nnjax.engine.plan import plan as plan
     from nnjax.results import stats as stats
     from nnjax.results.files import load as load_results
@@ -32,7 +32,7 @@ _HOME = {
     "Config": ("config", "Config"),
     "DataConfig": ("config", "DataConfig"),
     "Dataset": ("data", "Dataset"),
-    "EpochEnd": ("engine.loop", "EpochEnd"),
+    "EpochEnd": ("engine.driver", "EpochEnd"),
     "Halving": ("search.halving", "Halving"),
     "Metric": ("training.metrics", "Metric"),
     "Network": ("results.network", "Network"),

@@ -1,182 +1,81 @@
-"""The runs of a group trained epoch by epoch, and the end of an epoch, where the outside meets training."""
+"""One loop under everything: it trains what a driver asks for, epoch by epoch, until that asks for no more."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any
 
 import jax
 import numpy as np
 
 from nnjax.engine import layout
 from nnjax.engine.compilation import settings_of_this_thread
+from nnjax.engine.driver import Driver, EpochEnd, Metrics, Outcome, Standing, Stops
 from nnjax.engine.own import OwnPrograms
-from nnjax.engine.plan import Group, Run
-from nnjax.engine.shared import SharedPrograms, unpacked
-from nnjax.nn.models import param_shapes
-from nnjax.training.start import RunState
-from nnjax.training.structure import Structure
+from nnjax.engine.plan import Group
+from nnjax.engine.progress import Progress
+from nnjax.engine.shared import SharedPrograms
 from nnjax.types import Params
 from nnjax.validation import UserError
 
 COMPILERS, AHEAD = 2, 4
 """Threads that compile beside the training, and groups that may be ready before their turn: their states wait."""
 
-Metrics: TypeAlias = dict[str, Any]
-"""Host arrays [R, …] by the names of `nnjax.training.metrics.variables`."""
 
-
-class EpochEnd(NamedTuple):
-    """The end of an epoch of a group's runs, none of which has gone further when somebody sees it."""
-
-    epoch: int  # counted from 1
-    runs: tuple[Run, ...]
-    trained: np.ndarray  # [R]: which of them were trained in this epoch, and have not diverged in it
-    metrics: Metrics  # [R, …]; NaN where a run was not trained
-    states: RunState | None
-    """Host arrays [R, …]: parameters, optimizer state and the best so far, where somebody asked for them."""
-
-
-Stops: TypeAlias = int | Iterable[int] | np.ndarray | None
-"""Which runs stop: an index, several, or a truth value for each."""
-
-OnEpoch: TypeAlias = Callable[[EpochEnd], Stops]
-"""Is told of each end of an epoch, and may say which runs stop there."""
-
-
-class Outcome(NamedTuple):
-    """What came out of a group, as host arrays."""
-
-    epochs: Metrics  # [R, E, …]
-    test: Metrics  # [R, …]
-    best_epoch: np.ndarray  # [R]
-    diverged_epoch: np.ndarray  # [R]; 0 for none
-    stopped_epoch: np.ndarray  # [R]; 0 for none
-    best_params: Params | None  # [R, …]; of a shared program its vectors [R, P]
-    last_params: Params | None
-
-    def of(self, group: Group, structure: Structure, runs: np.ndarray) -> "Outcome":
-        """What came out of some runs of a group, those of one structure."""
-        if group.shared is None:
-            return self
-        found = Outcome(*jax.tree.map(lambda leaf: leaf[runs], tuple(self)))
-        if found.best_params is None:
-            return found
-        shapes = param_shapes(structure.network, group.data.inputs)
-        vectors: Any = (found.best_params, found.last_params)
-        best, last = (unpacked(group.shared, kept, shapes) for kept in vectors)
-        return found._replace(best_params=best, last_params=last)
-
-
-def train_groups(
-    groups: Sequence[Group],
+def train(
+    driver: Driver,
     *,
     keep_parameters: bool = False,
-    on_epoch: OnEpoch | None = None,
     states: bool = False,
-    progress: Callable[[int], object] = lambda runs: None,
+    progress: Progress | None = None,
     ends: Callable[[], object] = lambda: False,
-) -> list[Outcome]:
-    """Train the runs of groups, one group after another; what the next one needs is compiled meanwhile.
+) -> None:
+    """Train what a driver asks for, and tell it what becomes of that; what comes next is compiled meanwhile.
 
     Args:
-        groups: what to train.
+        driver: asks for runs, and may stop them.
         keep_parameters: give the best and the last parameters back.
-        on_epoch: is told of each end of an epoch before the next one begins.
-        states: whether it is given the states too.
-        progress: is called after each epoch with the number of runs.
-        ends: whether all of it is to end with this epoch.
-
-    Returns:
-        What came out of the groups that were begun.
+        states: whether the driver is given the states too at each end of an epoch.
+        progress: shows how far it has come.
+        ends: whether all of it is to end with this epoch. Something is begun in any case.
     """
-    outcomes: list[Outcome] = []
-    for training in prepared(groups):
-        if outcomes and ends():
-            break
-        history = []
-        waits = on_epoch is not None or training.has_patience
-        for end in training.epochs(training.group.epochs, wait=waits, states=states):
-            history.append(end.metrics)
-            if on_epoch is not None:
-                training.stop(on_epoch(end))
-            progress(len(training.group.runs))
-            if ends():
-                training.stop_all()
-        outcomes.append(training.outcome(history, keep_parameters))
-    return outcomes
+    under_way: dict[Group, Training] = {}
+    best, begun = -np.inf, False
+    while not (begun and ends()) and (asked := driver.ask()):
+        for stretch, training in zip(
+            asked, prepared([stretch.group for stretch in asked], under_way), strict=True
+        ):
+            if begun and ends():
+                break
+            begun = True
+            under_way[stretch.group] = training
+            training.stop(stretch.stops)
+            wait = driver.waits or training.has_patience
+            for end in training.epochs(stretch.until - training.epoch, wait=wait, states=states):
+                training.stop(driver.on_epoch(end))
+                if ends():
+                    training.stop_all()
+                best = max(best, training.best)
+                if progress is not None:
+                    progress.update(int(end.trained.sum()), f"best {best:.4g}", driver.total)
+            driver.on_standing(training.standing)
+            if not training.trains:
+                driver.on_outcome(stretch.group, under_way.pop(stretch.group).outcome(keep_parameters))
+    for group, training in under_way.items():
+        training.stop_all()
+        driver.on_outcome(group, training.outcome(keep_parameters))
 
 
-Scores: TypeAlias = Mapping[int, np.ndarray]
-"""Of each setting that still trains, the highest validation accuracy so far of each run; NaN: it has diverged."""
-
-Decide: TypeAlias = Callable[[int, Scores], Iterable[int]]
-"""``(rung, scores) -> the settings that stop``, once all of them have come to the end of a rung."""
-
-
-def train_in_rungs(
-    groups: Sequence[Group],
-    rungs: Sequence[int],
-    decide: Decide,
-    *,
-    keep_parameters: bool = False,
-    progress: Callable[[int], object] = lambda runs: None,
-    ends: Callable[[], object] = lambda: False,
-) -> list[Outcome]:
-    """Train the runs of all groups up to each of some epochs in turn, and stop there what isn't worth more.
-
-    Args:
-        groups: what to train.
-        rungs: epochs, rising; after the last one nothing is asked.
-        decide: says after each of the others which settings stop.
-        keep_parameters: give the best and the last parameters back.
-        progress: is called after each epoch with the number of runs that trained.
-        ends: whether all of it is to end with this epoch.
-
-    Returns:
-        What came out of the groups that were begun.
-    """
-    trainings: list[Training] = []
-    history: list[list[Metrics]] = []
-    for rung, until in enumerate(rungs):
-        for number, training in enumerate(prepared(groups) if rung == 0 else trainings):
-            if rung == 0:
-                if trainings and ends():
-                    break
-                trainings.append(training)
-                history.append([])
-            if training.trains or not history[number]:
-                for end in training.epochs(until - len(history[number]), wait=training.has_patience):
-                    history[number].append(end.metrics)
-                    progress(int(end.trained.sum()))
-                    if ends():
-                        training.stop_all()
-        if ends():
-            for training in trainings:
-                training.stop_all()
-            break
-        if rung < len(rungs) - 1:
-            stopped = set(decide(rung, _scores(trainings)))
-            for training in trainings:
-                training.stop(np.array([run.setting in stopped for run in training.group.runs]))
-    return [training.outcome(epochs, keep_parameters) for training, epochs in zip(trainings, history, strict=True)]
-
-
-def _scores(trainings: Sequence["Training"]) -> Scores:
-    """The scores of all settings with runs that nobody has stopped."""
-    found: dict[int, list[float]] = {}
-    for training in trainings:
-        for index in np.flatnonzero(training.stopped_epoch == 0):
-            score = training.best_accuracy[index] if training.finite[index] else np.nan
-            found.setdefault(training.group.runs[index].setting, []).append(score)
-    return {setting: np.array(of_runs) for setting, of_runs in found.items()}
-
-
-def prepared(groups: Sequence[Group]) -> Iterator["Training"]:
-    """The groups ready for their first epoch, the next ones being made ready while one trains."""
+def prepared(groups: Sequence[Group], under_way: Mapping[Group, "Training"]) -> Iterator["Training"]:
+    """The groups ready for their next epoch, those to come being made ready while one trains."""
+    if all(group in under_way for group in groups):
+        yield from (under_way[group] for group in groups)
+        return
     alike = settings_of_this_thread()
 
     def ready(group: Group) -> Training:
+        if group in under_way:
+            return under_way[group]
         with alike():
             training = Training(group)
             training.compile()
@@ -200,6 +99,7 @@ class Training:
     def __init__(self, group: Group) -> None:
         self.group = group
         self.grid = group.grid
+        self._setting = np.unique([run.setting for run in group.runs], return_inverse=True)[1]  # [R]
         patience = [run.config.patience for run in group.runs]
         self._patience = np.array([np.inf if epochs is None else epochs for epochs in patience])  # [R]
         self._programs: OwnPrograms | SharedPrograms = (
@@ -213,7 +113,8 @@ class Training:
         self._programs.let_train(self._until, np.arange(len(self._until)))
         self._states = self._programs.start()
         self._last: list[Metrics] = [{} for _ in self._states]
-        self._epoch = 0
+        self.epoch = 0  # how many have been begun
+        self._history: list[Metrics] = []
         self._ended = False
         runs = len(self.group.runs)
         self.finite = np.full(runs, True)  # [R]: which runs have not been seen to diverge
@@ -222,24 +123,24 @@ class Training:
         self._best_epoch = np.zeros(runs, np.int32)
 
     def epochs(self, count: int, *, wait: bool = False, states: bool = False) -> Iterator[EpochEnd]:
-        """Train all runs for so many epochs; yields the end of each.
+        """Train the runs for so many epochs, or until none of them trains; yields the end of each.
 
         An epoch's metrics are fetched when the next one has begun, so that no device waits for the slowest; but
         where somebody is to ``wait`` for, who may stop runs or looks at states, the next one begins after that.
         """
         begun: list[list[Metrics]] = []
         for _ in range(count):
-            if self._ended:
+            if self._ended or not self.trains:
                 break
             begun.append(self._begin_epoch())
             if wait:
-                end = self._end(begun.pop(0), self._epoch, states)
+                end = self._end(begun.pop(0), self.epoch, states)
                 self.stop(end.epoch - self._best_epoch >= self._patience)
                 yield end
             elif len(begun) > 1:
-                yield self._end(begun.pop(0), self._epoch - 1, False)
+                yield self._end(begun.pop(0), self.epoch - 1, False)
         for metrics in begun:
-            yield self._end(metrics, self._epoch, False)
+            yield self._end(metrics, self.epoch, False)
 
     @property
     def has_patience(self) -> bool:
@@ -249,7 +150,20 @@ class Training:
     @property
     def trains(self) -> bool:
         """Whether a run has epochs left to train in."""
-        return bool((self.finite & (self._until > self._epoch)).any())
+        return bool((self.finite & (self._until > self.epoch)).any())
+
+    @property
+    def standing(self) -> Standing:
+        """How the runs stand."""
+        best = np.where(self.finite, self.best_accuracy, np.nan)
+        trained = sum(int(np.isfinite(metrics["train_loss"]).sum()) for metrics in self._history)
+        return Standing(self.group, best, self.stopped_epoch > 0, trained)
+
+    @property
+    def best(self) -> float:
+        """The best setting's mean over its runs of the highest validation accuracy so far; −∞ for none."""
+        score = np.where(self.finite, self.best_accuracy, -np.inf)
+        return float((np.bincount(self._setting, score) / np.bincount(self._setting)).max())
 
     def stop(self, runs: Stops) -> None:
         """Let runs rest from now on, by their index or with a truth value for each.
@@ -258,10 +172,10 @@ class Training:
             UserError: for what names no run.
         """
         chosen = _indices(runs, len(self.group.runs))
-        chosen = chosen[(self._until[chosen] > self._epoch) & self.finite[chosen]]
+        chosen = chosen[(self._until[chosen] > self.epoch) & self.finite[chosen]]
         if not chosen.size:
             return
-        self._until[chosen] = self.stopped_epoch[chosen] = self._epoch
+        self._until[chosen] = self.stopped_epoch[chosen] = self.epoch
         self._programs.let_train(self._until, chosen)
 
     def stop_all(self) -> None:
@@ -271,18 +185,18 @@ class Training:
 
     def _begin_epoch(self) -> list[Metrics]:
         metrics: list[Metrics] = []
-        live = self.finite & (self._until > self._epoch)
+        live = self.finite & (self._until > self.epoch)
         for chunk, runs in enumerate(self.grid.runs):
             if live[runs].any():
                 self._states[chunk], self._last[chunk] = self._programs.epoch(
-                    chunk, self._states[chunk], self._epoch
+                    chunk, self._states[chunk], self.epoch
                 )
                 metrics.append(self._last[chunk])
             else:
                 metrics.append(
                     jax.tree.map(lambda leaf: np.full(leaf.shape, np.nan, leaf.dtype), self._last[chunk])
                 )
-        self._epoch += 1
+        self.epoch += 1
         return metrics
 
     def _end(self, chunks: list[Metrics], epoch: int, states: bool) -> EpochEnd:
@@ -294,6 +208,7 @@ class Training:
         better = valid > self.best_accuracy
         self.best_accuracy = np.where(better, valid, self.best_accuracy)
         self._best_epoch = np.where(better, epoch, self._best_epoch)
+        self._history.append(metrics)
         held = layout.get_runs(self.grid, self._states) if states else None
         return EpochEnd(epoch, self.group.runs, trained, metrics, held)
 
@@ -311,13 +226,15 @@ class Training:
         """The parameters as they are, as host arrays [R, …]."""
         return layout.get_runs(self.grid, [state.train.params for state in self._states])
 
-    def outcome(self, history: Sequence[Metrics], keep_parameters: bool) -> Outcome:
-        """What came out of the epochs so far, and of the test set."""
+    def outcome(self, keep_parameters: bool) -> Outcome:
+        """What came out of the epochs so far, and of the test set; NaN stands where nothing was trained."""
         found = []
         for state, tested in zip(self._states, self._programs.test(self._states), strict=True):
             kept = (state.best_params, state.train.params) if keep_parameters else (None, None)
             found.append((tested, state.best_epoch, state.diverged_epoch, *kept))
-        curves = jax.tree.map(lambda *epochs: np.stack(epochs, axis=1), *history)
+        rest = self.group.epochs - len(self._history)
+        none = jax.tree.map(lambda leaf: np.full_like(leaf, np.nan), self._history[0])
+        curves = jax.tree.map(lambda *epochs: np.stack(epochs, axis=1), *self._history, *[none] * rest)
         tested, best, diverged, *kept = layout.get_runs(self.grid, found)
         return Outcome(curves, tested, best, diverged, self.stopped_epoch, *kept)
 

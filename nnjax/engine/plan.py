@@ -43,9 +43,9 @@ class Run(NamedTuple):
     config: Config
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Group:
-    """The runs that share one compiled training program."""
+    """The runs that share one compiled training program; equal to itself alone."""
 
     structure: Structure
     """Where several share the program, that of the widest network that it trains."""

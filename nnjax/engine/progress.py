@@ -23,7 +23,7 @@ class Progress:
     """Shows how many epochs of all runs are done, while it is open::
 
         with Progress(total=runs * epochs, title="128 runs") as progress:
-            progress.update(128, "epoch 1")
+            progress.update(128, "best 0.91")
 
     Args:
         total: epochs of all runs, which may turn out to be more or fewer.
@@ -57,9 +57,10 @@ class Progress:
         if self._bar is not None:
             self._guarded(self._bar.close)
 
-    def update(self, runs: int, words: str = "") -> None:
-        """So many runs have done one more epoch; ``words`` say what else there is to say."""
+    def update(self, runs: int, words: str = "", total: int | None = None) -> None:
+        """So many runs have done one more epoch, of a ``total`` that may be new; ``words`` say what else is."""
         self.done += runs
+        self.total = self.total if total is None else total
         if self._bar is not None:
             self._guarded(lambda: self._advance(runs, words))
         elif self._lines and self.done != self.total and self._clock() >= self._next:
@@ -71,6 +72,7 @@ class Progress:
     def _advance(self, runs: int, words: str) -> None:
         if words:
             self._bar.set_postfix_str(words, refresh=False)
+        self._bar.total = self.total
         self._bar.update(runs)
 
     def _print(self, words: str) -> None:

@@ -14,6 +14,7 @@ from nnjax.data import Dataset
 from nnjax.data.order import permuted
 from nnjax.engine import draws, layout
 from nnjax.engine.compilation import QUICK, Program
+from nnjax.engine.driver import Outcome
 from nnjax.engine.plan import Group, Run
 from nnjax.nn.activations import ACTIVATIONS
 from nnjax.nn.models import layers, network_of, param_shapes
@@ -197,16 +198,31 @@ def _order_program(examples: int, count: int) -> Program:
     return Program(orders, options=QUICK)
 
 
-def by_structure(group: Group) -> list[tuple[Structure, np.ndarray]]:
-    """The structures of a group's runs, each with the indices of its runs."""
-    data = group.data
+def by_structure(group: Group, outcome: Outcome) -> list[tuple[Structure, np.ndarray, Outcome]]:
+    """What came out of a group by structure, each with the indices of its runs."""
     if group.shared is None:
-        return [(group.structure, np.arange(len(group.runs)))]
-    found: dict[Structure, list[int]] = {}
-    of_setting = {run.setting: run.config for run in group.runs}
+        return [(group.structure, np.arange(len(group.runs)), outcome)]
+    data = group.data
     structures = {
-        setting: Structure.of(config, data.classes, data.inputs) for setting, config in of_setting.items()
+        setting: Structure.of(config, data.classes, data.inputs)
+        for setting, config in {run.setting: run.config for run in group.runs}.items()
     }
+    indices: dict[Structure, list[int]] = {}
     for index, run in enumerate(group.runs):
-        found.setdefault(structures[run.setting], []).append(index)
-    return [(structure, np.array(runs)) for structure, runs in found.items()]
+        indices.setdefault(structures[run.setting], []).append(index)
+    return [
+        (structure, np.array(runs), _of_structure(group.shared, data, structure, outcome, np.array(runs)))
+        for structure, runs in indices.items()
+    ]
+
+
+def _of_structure(
+    shared: Shared, data: Dataset, structure: Structure, outcome: Outcome, runs: np.ndarray
+) -> Outcome:
+    found = Outcome(*jax.tree.map(lambda leaf: leaf[runs], tuple(outcome)))
+    if found.best_params is None:
+        return found
+    shapes = param_shapes(structure.network, data.inputs)
+    vectors: Any = (found.best_params, found.last_params)
+    best, last = (unpacked(shared, kept, shapes) for kept in vectors)
+    return found._replace(best_params=best, last_params=last)

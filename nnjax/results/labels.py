@@ -44,7 +44,7 @@ class Trained(NamedTuple):
     runs: Sequence[tuple[int, int]]
     """For each run the indices of its setting and its seed."""
     outcome: Any
-    """A `nnjax.engine.loop.Outcome` of these runs."""
+    """A `nnjax.engine.driver.Outcome` of these runs."""
 
 
 class _Shape(NamedTuple):

@@ -5,11 +5,14 @@ hyperparameter optimization, JMLR 18 (2018) 185, algorithm 1. A setting's seeds 
 them: what is compared is a mean of pairs.
 """
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from nnjax.engine.driver import Driver, Outcome, Standing, Stretch
+from nnjax.engine.plan import Group
 from nnjax.validation import UserError, check_count, short
 
 
@@ -70,6 +73,16 @@ class Race:
         self.lost: set[int] = set()
         """The settings that the race has stopped."""
 
+    def epochs(self) -> int:
+        """The epochs of all settings, for each seed, where none of them diverges."""
+        found = 0
+        for bracket, settings in enumerate(np.bincount(self.bracket).tolist()):
+            for rung, (before, until) in enumerate(itertools.pairwise((0, *self.rungs))):
+                found += settings * (until - before)
+                if settings and rung >= bracket:
+                    settings = max(1, settings // self.halving.factor)
+        return found
+
     def __call__(self, rung: int, scores: Mapping[int, np.ndarray]) -> set[int]:
         """The settings that stop at a rung."""
         stopped: set[int] = set()
@@ -82,6 +95,48 @@ class Race:
             )
         self.lost |= stopped
         return stopped
+
+
+class Raced(Driver):
+    """Trains groups from rung to rung of a race, and stops there what has lost.
+
+    Args:
+        groups: of the race's settings.
+        race: says which settings stop.
+    """
+
+    def __init__(self, groups: Sequence[Group], race: Race) -> None:
+        self.outcomes: list[tuple[Group, Outcome]] = []
+        self.race = race
+        self.total = race.epochs() * sum(len(group.runs) for group in groups) // len(race.bracket)
+        self._under_way = list(groups)
+        self._standing: dict[Group, Standing] = {}
+        self._rung = 0
+
+    def ask(self) -> Sequence[Stretch]:
+        rung, self._rung = self._rung, self._rung + 1
+        if rung == len(self.race.rungs):
+            return ()
+        lost = self.race(rung - 1, self._scores()) if rung else set()
+        return [
+            Stretch(group, self.race.rungs[rung], np.array([run.setting in lost for run in group.runs]))
+            for group in self._under_way
+        ]
+
+    def on_standing(self, standing: Standing) -> None:
+        self._standing[standing.group] = standing
+
+    def on_outcome(self, group: Group, outcome: Outcome) -> None:
+        self._under_way.remove(group)
+        self.outcomes.append((group, outcome))
+
+    def _scores(self) -> dict[int, np.ndarray]:
+        """Of each setting that nobody has stopped, the best validation accuracy so far of each run."""
+        found: dict[int, list[float]] = {}
+        for group, standing in self._standing.items():
+            for index in np.flatnonzero(~standing.stopped):
+                found.setdefault(group.runs[index].setting, []).append(standing.best[index])
+        return {setting: np.array(of_runs) for setting, of_runs in found.items()}
 
 
 def survivors(scores: Mapping[int, np.ndarray], factor: int) -> list[int]:

@@ -17,19 +17,20 @@ from nnjax.config import Config, replace
 from nnjax.data import Dataset
 from nnjax.engine import devices
 from nnjax.engine.halt import Halt
-from nnjax.engine.loop import train_groups, train_in_rungs
-from nnjax.engine.plan import Plan, plan
+from nnjax.engine.loop import train
+from nnjax.engine.plan import plan
 from nnjax.engine.progress import Progress
 from nnjax.engine.sharing import Known
 from nnjax.results import configs, labels
 from nnjax.results.settings import overview
+from nnjax.search.batches import Batches
 from nnjax.search.ends import check_space
-from nnjax.search.halving import Halving, Race
+from nnjax.search.halving import Halving
 from nnjax.search.needed import needed
 from nnjax.search.optimism import optimism
 from nnjax.search.samplers import SAMPLERS, Sampler, batch_of
 from nnjax.search.space import Space, parse_space
-from nnjax.search.sweep import ended, run_plan, trained
+from nnjax.search.sweep import ended, run_plan
 from nnjax.validation import UserError, check_count, check_range, choice
 
 
@@ -98,36 +99,17 @@ def search(
     batch = batch_of(asked, samples) if batch is None else batch
     check_count("batch", batch)
     started = time.perf_counter()
-    chosen: list[dict[str, Any]] = []
-    parts: list[labels.Trained] = []
-    todo: Plan | None = None
     known = Known(_activations(config, parsed))
-    lost: set[int] = set()  # settings that a race has stopped
+    driver = Batches(config, data, asked, samples=samples, batch=batch, seeds=seeds, halving=halving, known=known)
     with Halt(time_limit) as halt, Progress(0, f"search of {samples} settings", progress) as shown:
-        while len(chosen) < samples and not (chosen and halt.asked()):
-            values = asked.ask(min(batch, samples - len(chosen)))
-            new = [setting for setting in distinct(config, values) if setting not in chosen]
-            if not new:  # the grid has no more, or the sampler asks for what it knows already
-                break
-            todo = plan(config, data, new, seeds=seeds, known=known)
-            epochs = max(group.epochs for group in todo.groups)
-            shown.total += todo.runs * epochs
-            race = Race(halving, len(todo.settings), epochs) if halving else None
-            of_batch = _trained(todo, race, keep_parameters, shown, halt)
-            lost |= {setting + len(chosen) for setting in (race.lost if race else ())}
-            _tell(asked, values, todo, of_batch)
-            parts += [
-                part._replace(runs=[(setting + len(chosen), of_seed) for setting, of_seed in part.runs])
-                for part in of_batch
-            ]
-            chosen += new
-    if todo is None:
+        train(driver, keep_parameters=keep_parameters, progress=shown, ends=halt.asked)
+    if driver.plan is None:
         raise UserError(f"the sampler {name} asks for no setting")
     results = labels.label(
-        config=todo.config,
-        axes=parse_axes(chosen),
-        seeds=todo.seeds,
-        parts=parts,
+        config=driver.plan.config,
+        axes=parse_axes(driver.chosen),
+        seeds=driver.plan.seeds,
+        parts=driver.parts,
         device=devices.description(),
         wall_time=time.perf_counter() - started,
     )
@@ -136,7 +118,7 @@ def search(
         fresh = 0
     said = {"space": parsed.described(), "sampler": name, "seed": seed, "samples": samples, "batch": batch}
     return _concluded(
-        results, data, said, known, lost, fresh=fresh, zone=zone, confidence=confidence, progress=progress
+        results, data, said, known, driver.lost, fresh=fresh, zone=zone, confidence=confidence, progress=progress
     )
 
 
@@ -144,53 +126,6 @@ def _activations(config: Config, space: Space) -> frozenset[str]:
     """The activations of nnjax that the space has, as far as some hundred of its settings show."""
     found = {replace(config, values).activation for values in SAMPLERS["sobol"](space).ask(256)}
     return frozenset(name for name in found if isinstance(name, str))
-
-
-def distinct(config: Config, asked: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The settings without those that are there already, as the configuration holds their values."""
-    found: dict[Config, dict[str, Any]] = {}
-    for values in asked:
-        found.setdefault(replace(config, values), dict(values))
-    return list(found.values())
-
-
-def _trained(
-    todo: Plan, race: Race | None, keep_parameters: bool, shown: Progress, halt: Halt
-) -> list[labels.Trained]:
-    if race is None:
-        outcomes = train_groups(
-            todo.groups, keep_parameters=keep_parameters, progress=shown.update, ends=halt.asked
-        )
-    else:
-        outcomes = train_in_rungs(
-            todo.groups,
-            race.rungs,
-            race,
-            keep_parameters=keep_parameters,
-            progress=shown.update,
-            ends=halt.asked,
-        )
-    return trained(todo, outcomes)
-
-
-def _tell(
-    sampler: Sampler,
-    asked: Iterable[Mapping[str, Any]],
-    todo: Plan,
-    parts: list[labels.Trained],
-) -> None:
-    """Tell the sampler the mean of the best validation accuracies over the seeds; NaN where a run diverged."""
-    scores: dict[int, list[float]] = {}
-    for part in parts:
-        best = np.fmax.reduce(part.outcome.epochs["valid_accuracy"], axis=1)
-        best = np.where(part.outcome.diverged_epoch > 0, np.nan, best)
-        for (setting, _), score in zip(part.runs, best, strict=True):
-            scores.setdefault(setting, []).append(float(score))
-    of_setting = {todo.settings[setting]: float(np.mean(runs)) for setting, runs in scores.items()}
-    for values in asked:
-        config = replace(todo.config, values)
-        if config in of_setting:
-            sampler.tell(values, of_setting[config])
 
 
 def _concluded(

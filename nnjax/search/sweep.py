@@ -9,9 +9,10 @@ from nnjax.axes import Axes, Axis
 from nnjax.config import Config
 from nnjax.data import Dataset
 from nnjax.engine import devices
+from nnjax.engine.driver import Fixed, OnEpoch, Outcome
 from nnjax.engine.halt import Halt
-from nnjax.engine.loop import OnEpoch, Outcome, train_groups
-from nnjax.engine.plan import Plan, plan
+from nnjax.engine.loop import train
+from nnjax.engine.plan import Group, Plan, plan
 from nnjax.engine.progress import Progress
 from nnjax.engine.shared import by_structure
 from nnjax.results import labels
@@ -84,38 +85,30 @@ def run_plan(
 ) -> xr.Dataset:
     """Train what `plan` has planned; arguments and results are those of `sweep`."""
     started = time.perf_counter()
-    total = sum(len(group.runs) * group.epochs for group in todo.groups)
-    with Halt(time_limit) as halt, Progress(total, f"{todo.runs:,} runs", progress) as shown:
-        outcomes = train_groups(
-            todo.groups,
-            keep_parameters=keep_parameters,
-            on_epoch=on_epoch,
-            states=states,
-            progress=shown.update,
-            ends=halt.asked,
-        )
+    driver = Fixed(todo.groups, on_epoch)
+    with Halt(time_limit) as halt, Progress(driver.total, f"{todo.runs:,} runs", progress) as shown:
+        train(driver, keep_parameters=keep_parameters, states=states, progress=shown, ends=halt.asked)
     results = labels.label(
         config=todo.config,
         axes=todo.axes,
         seeds=todo.seeds,
-        parts=trained(todo, outcomes),
+        parts=[part for trained in driver.outcomes for part in labeled(*trained)],
         device=devices.description(),
         wall_time=time.perf_counter() - started,
     )
     return ended(results, halt.asked())
 
 
-def trained(todo: Plan, outcomes: Sequence[Outcome]) -> list[labels.Trained]:
-    """What came out of the groups of a plan, by structure."""
+def labeled(group: Group, outcome: Outcome) -> list[labels.Trained]:
+    """What came out of a group, by structure, under the settings and seeds of its runs."""
     return [
         labels.Trained(
             structure,
             group.data,
             [(group.runs[index].setting, group.runs[index].seed_index) for index in runs],
-            outcome.of(group, structure, runs),
+            of,
         )
-        for group, outcome in zip(todo.groups, outcomes, strict=False)  # the last may not have been begun
-        for structure, runs in by_structure(group)
+        for structure, runs, of in by_structure(group, outcome)
     ]
 
 

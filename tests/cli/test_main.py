@@ -277,7 +277,7 @@ def test_too_little_memory_is_one_sentence(command, monkeypatch, error):
     ],
 )
 def test_a_mistake_of_ours_shows_where_it_was_made(command, monkeypatch, bug):
-    monkeypatch.setattr(sweeps, "train_groups", bug)
+    monkeypatch.setattr(sweeps, "train", bug)
     with pytest.raises((ValueError, RuntimeError, OSError, KeyError)):
         command("train", *TINY)
 
