@@ -14,6 +14,7 @@ from typing import Any
 from nnjax import parts
 from nnjax.fields import CHECKS, canonical, is_module, parse_init, taken_apart
 from nnjax.parts import Part, PartLike
+from nnjax.seeds import ByNeed, parse_need
 from nnjax.spelling import nearest
 from nnjax.validation import UserError, check_range, check_seed, check_type, short
 
@@ -105,8 +106,8 @@ class Config:
     """Epochs without a higher validation accuracy after which a run is stopped; None: it has all its epochs."""
     metrics: tuple[PartLike, ...] = ()
     """What is recorded beside loss, accuracy, grad_norm and update_ratio."""
-    seeds: int | tuple[int, ...] = 8
-    """How many seeds (0, 1, 2, …), or which."""
+    seeds: int | tuple[int, ...] | str = 8
+    """How many seeds (0, 1, 2, …), or which; auto, or auto(zone=0.005), adds them where they are needed."""
     init_seed: int | None = None
     """The seed of the initial draw; None: the run's seed."""
     data_seed: int | None = None
@@ -137,8 +138,14 @@ class Config:
         return parse_init(str(self.init or (OWN_INIT if isinstance(self.model, str) else "module")))
 
     def seed_values(self) -> tuple[int, ...]:
-        """The seeds of the runs: 0 … n−1 for a number n, else as they are listed."""
-        return tuple(range(self.seeds)) if isinstance(self.seeds, int) else self.seeds
+        """The seeds of the runs: 0 … n−1 for a number n, else as they are listed; by need, as many as may be."""
+        number = self.by_need.most if self.by_need else self.seeds
+        return tuple(range(number)) if isinstance(number, int) else tuple(map(int, number))
+
+    @property
+    def by_need(self) -> ByNeed | None:
+        """What adds seeds, where their number isn't fixed."""
+        return parse_need(self.seeds) if isinstance(self.seeds, str) else None
 
 
 @functools.cache

@@ -7,6 +7,7 @@ from typing import Any
 
 from nnjax import parts
 from nnjax.parts import Part
+from nnjax.seeds import parse_need
 from nnjax.validation import UserError, check_count, check_range, check_seed, choice
 
 
@@ -133,6 +134,9 @@ def _each(check: Callable[[str, Any], None], name: str) -> Callable[[Any], None]
 
 
 def _check_seeds(seeds: Any) -> None:
+    if isinstance(seeds, str):
+        parse_need(seeds)
+        return
     if isinstance(seeds, int):
         check_range("seeds", seeds, least=1, most=1_000_000)
         return

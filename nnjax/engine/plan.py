@@ -147,8 +147,11 @@ class Plan:
     def __str__(self) -> str:
         of_seeds = [len(axis.changes) for axis in self.axes if set(axis.name.split(",")) <= set(SEED_FIELDS)]
         seeds = math.prod([*of_seeds, len(self.seeds or (0,))])
+        need = self.config.by_need
+        up_to, at_most = (f"{need.first} to ", "at most ") if need else ("", "")
         lines = [
-            f"{_count(self.runs // seeds, 'setting')} × {_count(seeds, 'seed')} = {_count(self.runs, 'run')} in "
+            f"{_count(self.runs // seeds, 'setting')} × {up_to}{_count(seeds, 'seed')} = "
+            f"{at_most}{_count(self.runs, 'run')} in "
             f"{_count(len(self.groups), 'group')}, so {_count(len(self.groups), 'compilation')} of a training "
             f"program, on {_count(devices.count(), f'{devices.kind()} device')}"
         ]
@@ -163,7 +166,7 @@ def plan(
     data: Dataset | None = None,
     axes: Axes | Sequence[Axis] | None = None,
     *,
-    seeds: int | Iterable[int] | None = None,
+    seeds: int | str | Iterable[int] | None = None,
     runs_per_call: int | None = None,
     share: bool | None = None,
     known: Known | None = None,
@@ -182,7 +185,8 @@ def plan(
     if data is not None and not isinstance(data, Dataset):
         raise UserError(f"data is {_kind(data)}, and must be a nnjax.Dataset, as nnjax.load_data returns it")
     if seeds is not None:
-        config = dataclasses.replace(config, seeds=tuple(seeds) if isinstance(seeds, Iterable) else seeds)
+        given = seeds if isinstance(seeds, int | str) else tuple(seeds)
+        config = dataclasses.replace(config, seeds=given)
     parsed = parse_axes(axes)
     if data is not None and any(field.startswith("data.") for axis in parsed for field in axis.fields):
         raise UserError("data.… is an axis of the sweep, and data is given as well: leave out one of them")
@@ -196,9 +200,16 @@ def plan(
             "don't: fix both in all settings or in none"
         )
     of_runs = None if crossed == {True} else config.seed_values()
+    need = config.by_need
+    if need and of_runs is None:
+        raise UserError(
+            f"seeds is {config.seeds!r}, and the settings fix both init_seed and data_seed, so that there are "
+            "none to add: leave out one of the two"
+        )
     groups = _group(settings, of_runs or (0,), data, runs_per_call)
     if share is not False and runs_per_call is None and devices.platform() == "cpu":
-        groups = _shared(groups, known)
+        # By need most settings have few seeds.
+        groups = _shared(groups, known, min(1, 2 * need.first / need.most) if need else 1)
     return Plan(config, parsed, tuple(settings), of_runs, tuple(groups))
 
 
@@ -247,8 +258,11 @@ def _group(
     ]
 
 
-def _shared(groups: Sequence[Group], known: Known | None) -> list[Group]:
-    """The groups, of which some are joined to share a program, in the place of the first of them."""
+def _shared(groups: Sequence[Group], known: Known | None, share: float) -> list[Group]:
+    """The groups, of which some are joined to share a program, in the place of the first of them.
+
+    ``share`` is how many of their runs will be trained.
+    """
     works = [
         Work(
             group.runs[0].config,
@@ -256,7 +270,7 @@ def _shared(groups: Sequence[Group], known: Known | None) -> list[Group]:
             group.data.inputs,
             group.data.classes,
             len(group.data.train.y),
-            len(group.runs),
+            math.ceil(share * len(group.runs)),
             group.epochs,
         )
         for group in groups

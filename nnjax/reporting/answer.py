@@ -44,7 +44,7 @@ def conclusion(results: xr.Dataset | Overview) -> str:
         return _choice(found, best, said, f"{ended[0].upper()}{ended[1:]}{_saved(found)}.")
     words = f"{number(accuracy.mean)}%, {_ends(accuracy)}"
     if len(found) == 1:
-        return f"The test accuracy is {words}; {ended}.{_chance(found, accuracy)}"
+        return f"The test accuracy is {words}; {ended}.{_chance(found, accuracy)}{_need(found)}"
     first = (
         f"{best.label} is the best of {len(found)} settings, chosen on validation accuracy: "
         f"its test accuracy is {words}; {ended}."
@@ -54,13 +54,42 @@ def conclusion(results: xr.Dataset | Overview) -> str:
     if not lead.n:
         missing = "finished run" if second.diverged else "run"
         alone = f"{first} The next, {second.label}, has no {missing} with a seed of the best."
-        return alone + _chance(found, accuracy)
+        return alone + _chance(found, accuracy) + _need(found)
     verdict = f": the interval {'excludes' if lead.low > TINY or lead.high < -TINY else 'includes'} zero"
     behind = " On the test set it is behind." if lead.mean < 0 else ""
     return (
         f"{first} Its lead over the next, {second.label}, paired by seed, is {number(lead.mean)} percentage "
         f"points of test accuracy, {_ends(lead)}{verdict if lead.n > 1 else ''}.{behind}{_chance(found, accuracy)}"
+        f"{_need(found)}"
     )
+
+
+def _need(found: Overview) -> str:
+    """What seeds by need have reached (`nnjax.seeds`), and with how many."""
+    try:
+        said = json.loads(found.attrs.get("by_need", "{}"))
+        status, best, most, zone, width = (said[name] for name in ("status", "best", "most", "zone", "half_width"))
+        behind = float(said["behind"])
+    except (TypeError, ValueError, KeyError):  # fixed seeds, or another program's attributes
+        return ""
+    runs = found.total - found.missing
+    least, sum_of, all_of = int(runs.min()), int(runs.sum()), most * len(found)
+    words = f" Seeds were added by need, {least}{f' to {found.total}' if least < found.total else ''} a setting"
+    words += f": {sum_of} runs, where {most} seeds each take {all_of}."
+    sure = f"at {100 * float(said.get('confidence', 0.95)):g}% confidence"
+    name = f" than {found.setting(best).label}" if best != found.order[0] else ""
+    if status == "diverged":
+        return f"{words} Nothing is decided, as all settings have diverged runs."
+    if len(found) > 1:
+        by = f"may be better{name} by up to {number(behind)} points of" if behind > 0 else f"is better{name} in"
+        words += f" {'Another' if behind > 0 else 'No other'} setting {by} validation accuracy, {sure}"
+        words += f"; asked for were {number(zone)}." if zone is not None and behind > zone else "."
+    if width is not None:
+        own, lead = said.get("width", math.nan), said.get("widest_lead")
+        known = f"known to ± {number(own)}" + (f", its leads to ± {number(lead)} at least" if lead else "")
+        words += f" The best's validation accuracy is {known}, {sure}"
+        words += f"; asked for was ± {number(width)}." if status == "gave up" else "."
+    return words
 
 
 def _search(found: Overview) -> dict[str, Any]:
@@ -105,7 +134,7 @@ def _contenders(found: Overview, said: Mapping[str, Any]) -> str:
         return ""
     if found.total < 2:
         return " With one seed, any other setting may be as good."
-    if math.isnan(float(said.get("optimism", math.nan))):  # there were no runs to tell the best from others by
+    if math.isnan(float(said.get("score", math.nan))):  # there were no runs to tell the best from others by
         return " Which others may be the best isn't known."
     sure = f"at {100 * float(said.get('confidence', 0.95)):g}% confidence"
     if found.stopped.any():
@@ -124,7 +153,9 @@ def _saved(found: Overview) -> str:
     curves = found.metrics["valid_loss"].transpose(*found.axes, ..., "epoch").values
     trained = (~np.isnan(curves)).sum(axis=-1).reshape(status.shape)
     epochs = found.columns.get("epochs", np.full(len(found), curves.shape[-1])).astype(int)[:, None]
-    saved = np.where(status == "stopped", epochs - trained, 0).sum() / (epochs.sum() * found.total)
+    saved = (
+        np.where(status == "stopped", epochs - trained, 0).sum() / np.where(status == "missing", 0, epochs).sum()
+    )
     return f", which saved {100 * saved:.0f}% of the epochs"
 
 
@@ -134,7 +165,8 @@ def _seeds(count: int) -> str:
 
 def _ended(found: Overview) -> str:
     """How the runs ended: how many diverged, and how many were stopped where any was."""
-    total, diverged, stopped = found.total * len(found), int(found.diverged.sum()), int(found.stopped.sum())
+    total = found.total * len(found) - int(found.missing.sum())
+    diverged, stopped = int(found.diverged.sum()), int(found.stopped.sum())
     if total == 1:
         return f"the run {'diverged' if diverged else 'was stopped' if stopped else 'finished'}"
     if diverged in (0, total):

@@ -142,7 +142,9 @@ def _numbers(found: Overview, shown: Sequence[Row], splits: Sequence[str], terse
     tallies = [counts(found, row.setting) for row in shown]
     said = "" if "train" in splits else " Training accuracies are left out, for want of room."
     if terse:
-        said += f" Each setting has {found.total} run{'' if found.total == 1 else 's'}"
+        least = found.total - int(found.missing.max())
+        runs = f"{f'from {least} to ' if least < found.total else ''}{found.total}"
+        said += f" Each setting has {runs} run{'' if found.total == 1 else 's'}"
         said += "." if any(row.setting.diverged for row in shown) else ", and none of these diverged."
     words = [
         word for word in tallies[0] if not terse or (word != "runs" and any(tally[word] for tally in tallies))

@@ -22,7 +22,7 @@ class Setting:
     Attributes:
         place: where it stands in the order of the sweep.
         fields: what its axes say.
-        total, diverged, stopped: how many runs it has, and how many of them diverged and were stopped.
+        total, diverged, stopped: how many runs were begun, and how many of them diverged and were stopped.
     """
 
     place: int
@@ -63,8 +63,8 @@ class Overview:
         attrs: what the result says of itself.
         axes: the size of each axis of the sweep; the last axis runs fastest over the settings.
         columns: each field's values by setting, ``[K]``.
-        total: how many runs each setting has.
-        diverged, stopped: how many of them diverged, and were stopped, ``[K]``.
+        total: how many runs a setting has at most.
+        missing, diverged, stopped: how many of them were not begun, diverged, and were stopped, ``[K]``.
     """
 
     metrics: xr.Dataset
@@ -72,6 +72,7 @@ class Overview:
     axes: dict[str, int]
     columns: dict[str, NDArray[Any]]
     total: int
+    missing: NDArray[np.int64]
     diverged: NDArray[np.int64]
     stopped: NDArray[np.int64]
 
@@ -98,7 +99,9 @@ class Overview:
         there = ~np.isnan(runs)
         count = there.sum(axis=1)
         mean = np.where(there, runs, 0).sum(axis=1) / np.maximum(count, 1).astype(runs.dtype)
-        share = np.where(count, self.diverged / self.total, 1)  # no accuracy at all is as bad as all diverged
+        share = np.where(
+            count, self.diverged / np.maximum(self.total - self.missing, 1), 1
+        )  # no accuracy at all is as bad as all diverged
         # The last key is the first to decide, and what ties stays in order.
         return np.lexsort((-mean, share))
 
@@ -117,7 +120,7 @@ class Overview:
         return Setting(
             int(place),
             {name: _plain(column[place]) for name, column in self.columns.items()},
-            self.total,
+            self.total - int(self.missing[place]),
             int(self.diverged[place]),
             int(self.stopped[place]),
             self.metrics,
@@ -153,8 +156,8 @@ def overview(results: xr.Dataset | Overview) -> Overview:
         for name in labels or [axis]:
             columns[name] = metrics[name].values[along[axis]]
     status = metrics["status"].transpose(*axes, *seeds).values.reshape(count, -1)
-    diverged, stopped = ((status == word).sum(axis=1) for word in ("diverged", "stopped"))
-    return Overview(metrics, dict(results.attrs), axes, columns, status.shape[1], diverged, stopped)
+    tallies = ((status == word).sum(axis=1) for word in ("missing", "diverged", "stopped"))
+    return Overview(metrics, dict(results.attrs), axes, columns, status.shape[1], *tallies)
 
 
 def settings(results: xr.Dataset | Overview) -> list[Setting]:

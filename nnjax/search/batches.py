@@ -13,6 +13,7 @@ from nnjax.engine.sharing import Known
 from nnjax.results import labels
 from nnjax.search.halving import Halving, Race, Raced
 from nnjax.search.samplers import Sampler
+from nnjax.search.seeds import NeededSeeds
 from nnjax.search.sweep import labeled
 
 
@@ -38,7 +39,7 @@ class Batches(Driver):
         *,
         samples: int,
         batch: int,
-        seeds: int | Iterable[int] | None,
+        seeds: int | str | Iterable[int] | None,
         halving: Halving | None,
         known: Known,
     ) -> None:
@@ -55,7 +56,7 @@ class Batches(Driver):
         self._asked: list[dict[str, Any]] = []
         self._first = 0  # the number of the batch's first setting
         self._before = 0  # epochs of the batches before
-        self._inner: Fixed | Raced | None = None
+        self._inner: Fixed | Raced | NeededSeeds | None = None
 
     def ask(self) -> Sequence[Stretch]:
         asked = self._inner.ask() if self._inner else ()
@@ -74,6 +75,13 @@ class Batches(Driver):
         ]
         if isinstance(self._inner, Raced):
             self.lost |= {setting + self._first for setting in self._inner.race.lost}
+
+    @property
+    def most_seeds(self) -> int | None:
+        """The most seeds that a setting has had, where they are added by need."""
+        if self.plan is None or self.plan.config.by_need is None:
+            return None
+        return 1 + max(of_seed for part in self.parts for _, of_seed in part.runs)
 
     @property
     def total(self) -> int:  # type: ignore[override]
@@ -97,7 +105,14 @@ class Batches(Driver):
         self.plan = plan(self._config, self._data, new, seeds=self._seeds, known=self._known)
         groups = self.plan.groups
         epochs = max(group.epochs for group in groups)
-        self._inner = Raced(groups, Race(self._halving, len(new), epochs)) if self._halving else Fixed(groups)
+        need = self.plan.config.by_need
+        self._inner = (
+            Raced(groups, Race(self._halving, len(new), epochs))
+            if self._halving
+            else NeededSeeds(self.plan, need)
+            if need
+            else Fixed(groups)
+        )
         return self._inner.ask()
 
     def _tell(self) -> None:

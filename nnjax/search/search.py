@@ -26,11 +26,12 @@ from nnjax.results.settings import overview
 from nnjax.search.batches import Batches
 from nnjax.search.ends import check_space
 from nnjax.search.halving import Halving
-from nnjax.search.needed import needed
 from nnjax.search.optimism import optimism
 from nnjax.search.samplers import SAMPLERS, Sampler, batch_of
+from nnjax.search.seeds import look
 from nnjax.search.space import Space, parse_space
-from nnjax.search.sweep import ended, run_plan
+from nnjax.search.sweep import ended, run_plan, with_seeds
+from nnjax.seeds import ByNeed
 from nnjax.validation import UserError, check_count, check_range, choice
 
 
@@ -40,7 +41,7 @@ def search(
     space: Mapping[Any, Any] | Space | None = None,
     *,
     samples: int = 64,
-    seeds: int | Iterable[int] | None = None,
+    seeds: int | str | Iterable[int] | None = None,
     sampler: str | Sampler = "random",
     seed: int = 0,
     batch: int | None = None,
@@ -59,7 +60,8 @@ def search(
         data: what to train on; None loads what ``config.data`` says.
         space: distributions by field, see `nnjax.search.space.parse_space`.
         samples: how many settings; equal ones are trained once. A grid ends with its last.
-        seeds: how many seeds (0, 1, 2, …) or which, instead of ``config.seeds``.
+        seeds: how many seeds (0, 1, 2, …) or which, instead of ``config.seeds``; ``"auto"`` adds them where they
+            are needed, as in `nnjax.sweep`, in each batch.
         sampler: ``random``, ``sobol``, ``grid`` or ``optuna``, or one of one's own.
         seed: of the sampler.
         batch: settings asked for at a time; None asks for all, and for 8 of optuna or a sampler of one's own.
@@ -98,6 +100,11 @@ def search(
         name, asked = type(sampler).__name__, sampler
     batch = batch_of(asked, samples) if batch is None else batch
     check_count("batch", batch)
+    if halving and isinstance(seeds or config.seeds, str):
+        raise UserError(
+            f"seeds is {seeds or config.seeds!r}, and a halving is given, which compares settings on the seeds "
+            "that all of them have: give a number of seeds"
+        )
     started = time.perf_counter()
     known = Known(_activations(config, parsed))
     driver = Batches(config, data, asked, samples=samples, batch=batch, seeds=seeds, halving=halving, known=known)
@@ -105,10 +112,11 @@ def search(
         train(driver, keep_parameters=keep_parameters, progress=shown, ends=halt.asked)
     if driver.plan is None:
         raise UserError(f"the sampler {name} asks for no setting")
+    of_runs, numbers = with_seeds(driver.plan, driver.most_seeds)
     results = labels.label(
-        config=driver.plan.config,
+        config=of_runs,
         axes=parse_axes(driver.chosen),
-        seeds=driver.plan.seeds,
+        seeds=numbers,
         parts=driver.parts,
         device=devices.description(),
         wall_time=time.perf_counter() - started,
@@ -118,7 +126,16 @@ def search(
         fresh = 0
     said = {"space": parsed.described(), "sampler": name, "seed": seed, "samples": samples, "batch": batch}
     return _concluded(
-        results, data, said, known, driver.lost, fresh=fresh, zone=zone, confidence=confidence, progress=progress
+        results,
+        data,
+        said,
+        known,
+        driver.lost,
+        driver.plan.config.by_need,
+        fresh=fresh,
+        zone=zone,
+        confidence=confidence,
+        progress=progress,
     )
 
 
@@ -134,6 +151,7 @@ def _concluded(
     said: dict[str, Any],
     known: Known,
     lost: set[int],
+    need: ByNeed | None,
     *,
     fresh: int | None,
     zone: float,
@@ -149,11 +167,16 @@ def _concluded(
     if count > 1 and len(seen) > 1:
         finished = valid.copy()
         finished[sorted(lost)] = np.nan  # as worse than all that went on
-        contenders = np.asarray(
-            needed(finished, zone=zone, confidence=confidence, first=2, most=max(2, count)).contenders
-        )
-        promise = optimism(finished)
-        said |= {"score": promise.score, "optimism": promise.optimism}
+        begun = np.full(len(seen), count)
+        if need:
+            begun -= seen.missing
+        else:
+            need = ByNeed(zone, confidence=confidence, first=2, most=max(2, count))
+        contenders = np.asarray(look(need, finished, begun).contenders)
+        said["score"] = float(np.nanmean(valid[best])) if np.isfinite(valid[best]).any() else np.nan
+        if (begun == count).all():
+            promise = optimism(finished)
+            said |= {"score": promise.score, "optimism": promise.optimism}
     contenders[best] = True
     said |= {"best": best, "zone": zone, "confidence": confidence}
     results = results.assign(

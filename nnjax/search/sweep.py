@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 import xarray as xr
 
 from nnjax.axes import Axes, Axis
-from nnjax.config import Config
+from nnjax.config import Config, replace
 from nnjax.data import Dataset
 from nnjax.engine import devices
 from nnjax.engine.driver import Fixed, OnEpoch, Outcome
@@ -16,6 +16,8 @@ from nnjax.engine.plan import Group, Plan, plan
 from nnjax.engine.progress import Progress
 from nnjax.engine.shared import by_structure
 from nnjax.results import labels
+from nnjax.search.seeds import NeededSeeds
+from nnjax.validation import UserError
 
 
 def sweep(
@@ -23,7 +25,7 @@ def sweep(
     data: Dataset | None = None,
     axes: Axes | Sequence[Axis] | None = None,
     *,
-    seeds: int | Iterable[int] | None = None,
+    seeds: int | str | Iterable[int] | None = None,
     runs_per_call: int | None = None,
     keep_parameters: bool = False,
     on_epoch: OnEpoch | None = None,
@@ -40,8 +42,9 @@ def sweep(
         config: the setting that the axes vary.
         data: what to train on; None loads what ``config.data`` says.
         axes: the fields to vary, see `nnjax.axes.Axes`; None trains the one setting.
-        seeds: how many seeds (0, 1, 2, …) or which, instead of ``config.seeds``. Where the settings fix both
-            ``init_seed`` and ``data_seed``, seeds have no part.
+        seeds: how many seeds (0, 1, 2, …) or which, instead of ``config.seeds``; ``"auto"`` adds them where they
+            are needed, see `nnjax.seeds.ByNeed`: runs that are not are ``missing``, and ``attrs["by_need"]`` says
+            in JSON what was reached. Where the settings fix ``init_seed`` and ``data_seed``, seeds have no part.
         runs_per_call: runs that a device trains at a time. None takes as many as are fast: all on an accelerator;
             on a core of a CPU one or, of small networks, as many as its cache holds. With 1, no bit of a run
             depends on how many others there are, unless a large network has the threads of free cores; with more,
@@ -85,18 +88,36 @@ def run_plan(
 ) -> xr.Dataset:
     """Train what `plan` has planned; arguments and results are those of `sweep`."""
     started = time.perf_counter()
-    driver = Fixed(todo.groups, on_epoch)
-    with Halt(time_limit) as halt, Progress(driver.total, f"{todo.runs:,} runs", progress) as shown:
+    need = todo.config.by_need
+    if need and on_epoch is not None:
+        raise UserError(
+            f"seeds is {todo.config.seeds!r}, and on_epoch is given, which may stop runs: give a number of seeds"
+        )
+    driver = NeededSeeds(todo, need) if need else Fixed(todo.groups, on_epoch)
+    with (
+        Halt(time_limit) as halt,
+        Progress(driver.total, f"{'up to ' if need else ''}{todo.runs:,} runs", progress) as shown,
+    ):
         train(driver, keep_parameters=keep_parameters, states=states, progress=shown, ends=halt.asked)
+    config, seeds = with_seeds(todo, int(driver.runs.max()) if isinstance(driver, NeededSeeds) else None)
     results = labels.label(
-        config=todo.config,
+        config=config,
         axes=todo.axes,
-        seeds=todo.seeds,
+        seeds=seeds,
         parts=[part for trained in driver.outcomes for part in labeled(*trained)],
         device=devices.description(),
         wall_time=time.perf_counter() - started,
     )
+    if isinstance(driver, NeededSeeds):
+        results = results.assign_attrs(by_need=driver.described())
     return ended(results, halt.asked())
+
+
+def with_seeds(todo: Plan, most: int | None) -> tuple[Config, tuple[int, ...] | None]:
+    """The configuration and the seeds of what was trained: by need, as many as a setting has had at ``most``."""
+    if most is None:
+        return todo.config, todo.seeds
+    return replace(todo.config, {"seeds": most}), tuple(range(most))
 
 
 def labeled(group: Group, outcome: Outcome) -> list[labels.Trained]:
