@@ -73,6 +73,7 @@ WAYS = {
     "again": Way("nnjax, programs kept", "nnjax", cold=False),
     "sklearn": Way("scikit-learn", "sklearn", **ONE_A_CORE),
     "torch": Way("PyTorch", "torch", "torch", **ONE_A_CORE),
+    "population": Way("PyTorch, masked population", "population", "torch", **ONE_A_CORE),
     "jax": Way("jax.jit by setting, cold", "jax"),
     "jax-again": Way("jax.jit, programs kept", "jax", cold=False),
     "optuna": Way(

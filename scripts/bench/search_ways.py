@@ -17,7 +17,7 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -146,21 +146,26 @@ def by_optuna(problem: Problem, folder: Path) -> Losses:
     return losses
 
 
-Fit = Callable[[Problem, np.ndarray, Setting, int], float]
-
-
-def by_run(problem: Problem, fit: Fit) -> Losses:
-    """Each core a process, forked from this one where that can be, so that it needs no start of its own."""
+def by_run(problem: Problem, fit: Callable[[Problem, np.ndarray, Setting, int], float]) -> Losses:
+    """Each core a process that takes run after run."""
     runs = [(setting, seed) for setting in problem.settings for seed in range(problem.seeds)]
-    ways = multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("fork" if "fork" in ways else "spawn")
-    with context.Pool(CORES, _hold, (problem, problem.inputs(), fit)) as pool:
-        losses = pool.map(_fit_one, runs, chunksize=1)
+    losses = on_cores(problem, fit, runs)
     return [_mean(losses[first : first + problem.seeds]) for first in range(0, len(runs), problem.seeds)]
 
 
-_held: tuple[Problem, np.ndarray, Fit]
-"""What a process of `by_run` has for all its runs."""
+def on_cores(problem: Problem, fit: Callable[..., Any], parts: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """What `fit` gives for each part, of the problem, its inputs and the part.
+
+    Each core is a process, forked from this one where that can be, so that it needs no start of its own.
+    """
+    ways = multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context("fork" if "fork" in ways else "spawn")
+    with context.Pool(CORES, _hold, (problem, problem.inputs(), fit)) as pool:
+        return pool.map(_fit_one, parts, chunksize=1)
+
+
+_held: tuple[Problem, np.ndarray, Callable[..., Any]]
+"""What a process of `on_cores` has for all its parts."""
 
 
 def _hold(*given: Any) -> None:
@@ -168,9 +173,9 @@ def _hold(*given: Any) -> None:
     _held = given
 
 
-def _fit_one(run: tuple[Setting, int]) -> float:
+def _fit_one(part: tuple[Any, ...]) -> Any:
     problem, x, fit = _held
-    return fit(problem, x, *run)
+    return fit(problem, x, *part)
 
 
 def _mean(losses: Iterable[float]) -> float:
@@ -183,6 +188,7 @@ WAYS = {
     "sklearn": ("search_ways", "by_sklearn"),
     "optuna": ("search_ways", "by_optuna"),
     "torch": ("search_torch", "by_torch"),
+    "population": ("search_population", "by_population"),
 }
 """Where each way is."""
 
