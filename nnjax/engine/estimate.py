@@ -103,9 +103,9 @@ def estimate(plan: "Plan", speed: Speed | None = None, *, at_most: bool = False)
     Returns:
         Seconds of compilation and of training by group and in all.
 
-    Of 13 plans on 2 cores, own and shared programs, that took 5 to 47 seconds of the cores' time in a process, the
-    estimate was 0.78 to 1.60 times that time, within 1.4 in 12 of them; the
-    constants were fitted to structures like these. Where others use the machine it says what that comes to now. It hasn't been held against an
+    Of 13 plans on 2 cores, own and shared programs, that took 7 to 33 seconds of the cores' time in a process, the
+    estimate was 0.78 to 1.60 times that time, within 1.4 in 12 of them; the constants were fitted to structures
+    like these. Where others use the machine it says what that comes to now. It hasn't been held against an
     accelerator.
     """
     speed = calibrate(plan) if speed is None else speed
