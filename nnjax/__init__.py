@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from nnjax.data import Dataset as Dataset
     from nnjax.data import load_data as load_data
     from nnjax.engine.driver import EpochEnd as EpochEnd
+    from nnjax.engine.estimate import estimate as estimate
     from nnjax.engine.plan import plan as plan
     from nnjax.results import stats as stats
     from nnjax.results.files import load as load_results
@@ -37,6 +38,7 @@ _HOME = {
     "Metric": ("training.metrics", "Metric"),
     "Network": ("results.network", "Network"),
     "UserError": ("validation", "UserError"),
+    "estimate": ("engine.estimate", "estimate"),
     "load_data": ("data", "load_data"),
     "load_results": ("results.files", "load"),
     "merge": ("results.merge", "merge"),
@@ -56,6 +58,7 @@ __all__ = [
     "Metric",
     "Network",
     "UserError",
+    "estimate",
     "load_data",
     "load_results",
     "merge",

@@ -78,7 +78,7 @@ def make_parser(defaults: "Options", program: str, description: str, takes: Take
         "--output", metavar="DIR", help=f"write results and report here{_default(defaults.output)}"
     )
     switch("overwrite", "replace the folder of --output, once the new one is complete")
-    switch("dry-run", "print the plan and stop")
+    switch("dry-run", "print the plan and how long it takes, and stop")
     if takes == "space":
         switch("quiet", "show no progress")
     else:

@@ -1,5 +1,6 @@
 """``nnjax search``: settings of a space, the best of them, and what it is worth."""
 
+import textwrap
 from typing import TYPE_CHECKING
 
 from nnjax.axes import SETTING, Axis
@@ -76,7 +77,10 @@ def _first(options: Options, space: "Space") -> "Plan":
 
 
 def _planned(todo: "Plan", halving: "Halving | None") -> str:
-    """The plan, the settings, and when which of them stop."""
+    """The plan, the settings, when which of them stop, and how long it takes."""
+    from nnjax.engine.estimate import estimate
+    from nnjax.engine.plan import WIDTH
+
     lines = [f"asked for first: {todo}"]
     settings = todo.axes[0].changes
     for number, values in enumerate(settings[:MOST_SETTINGS]):
@@ -95,6 +99,10 @@ def _planned(todo: "Plan", halving: "Halving | None") -> str:
             else "at no time: there are too few epochs"
         )
         lines.append(f"one setting in {halving.factor} goes on {after}")
+    seconds = estimate(todo, at_most=halving is not None)
+    lines.append(
+        textwrap.fill(f"{seconds} Settings asked for later, and fresh runs of the best, aren't counted.", WIDTH)
+    )
     return "\n".join(lines)
 
 

@@ -53,19 +53,21 @@ def parse(
 def run(options: Options, *, title: str, question: str) -> "xr.Dataset":
     """Print the plan, train, print table and answer, and write the folder of the results if there is to be one.
 
-    A mistake in the options ends the script with one sentence, ``--dry-run`` after the plan.
+    A mistake in the options ends the script with one sentence, ``--dry-run`` after the plan and its time.
 
     Args:
         options: from `parse`; their title and question, where they are set, take the place of these.
         title, question: of the report.
     """
     with sentences(), folder(options.output, overwrite=options.overwrite, dry_run=options.dry_run) as place:
-        from nnjax.engine.plan import plan
+        from nnjax.engine.estimate import estimate
+        from nnjax.engine.plan import WIDTH, plan
         from nnjax.search import sweep
 
         todo = plan(options.config, axes=options.axes, runs_per_call=options.runs_per_call)
         print(todo, flush=True)
         if options.dry_run:
+            print(textwrap.fill(str(estimate(todo)), WIDTH))
             raise SystemExit(0)
         trained = sweep.run_plan(todo, keep_parameters=options.keep_parameters, time_limit=options.time_limit)
         conclude(trained, place, options, title=title, question=question)

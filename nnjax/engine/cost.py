@@ -53,7 +53,7 @@ def step_cost(structure: Structure, inputs: int, batch_size: int, input_bytes: i
     again, but for the first product, whose inputs aren't trained.
     """
     shapes = param_shapes(structure.network, inputs)
-    forward = _forward(structure.network, inputs, batch_size)
+    forward = products(structure.network, inputs, batch_size)
     weights = sum(FLOAT * leaf.size for leaf in jax.tree.leaves(shapes))
     moments = _moments(structure, inputs)
     # The inputs and their transposed copy; of each product the result, its activation and the gradient. What a
@@ -77,7 +77,7 @@ class Product(NamedTuple):
 
 
 @functools.lru_cache(maxsize=1000)
-def _forward(network: Network, inputs: int, batch_size: int) -> tuple[Product, ...]:
+def products(network: Network, inputs: int, batch_size: int) -> tuple[Product, ...]:
     x = jax.ShapeDtypeStruct((batch_size, inputs), jnp.float32)
     traced = jax.make_jaxpr(functools.partial(call, network))(param_shapes(network, inputs), x)
     return tuple(_products(traced.jaxpr))

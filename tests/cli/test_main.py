@@ -14,6 +14,8 @@ from nnjax import cli
 from nnjax.axes import parse_axes
 from nnjax.cli.options import Options, read_options
 from nnjax.config import Config
+from nnjax.engine import estimate
+from nnjax.engine.speed import Speed
 from nnjax.reporting import page
 from nnjax.reporting.folder import FILES
 from nnjax.results import files
@@ -120,7 +122,8 @@ def test_a_mistake_is_one_sentence(command, case):
 
 
 @pytest.mark.usefixtures("untrained")
-def test_a_dry_run_prints_the_plan_and_stops(command, tmp_path):
+def test_a_dry_run_prints_the_plan_and_its_time_and_stops(command, tmp_path, monkeypatch):
+    monkeypatch.setattr(estimate, "calibrate", lambda plan: Speed(2, 1e9, 1e-5, 0.1, 2))
     (tmp_path / "there").mkdir()
     for folder in ("a/b", "there"):
         code, out, err = command(
@@ -128,6 +131,7 @@ def test_a_dry_run_prints_the_plan_and_stops(command, tmp_path):
         )
         assert (code, err) == (0, "")
         assert out.startswith("2 settings × 2 seeds = 4 runs")
+        assert "\nIt takes about 3 s: 3 s of compilation, and less than 1 s of training" in out
     assert [path.name for path in tmp_path.iterdir()] == ["there"]
 
 

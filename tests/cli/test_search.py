@@ -8,6 +8,8 @@ import pytest
 from nnjax.cli.options import Options, read_options
 from nnjax.cli.search_options import SearchOptions
 from nnjax.config import Config
+from nnjax.engine import estimate
+from nnjax.engine.speed import Speed
 from nnjax.reporting.folder import FILES
 from nnjax.results import files
 from nnjax.search import search as searches
@@ -250,18 +252,22 @@ def test_help_lists_all_of_it(command):
 
 
 @pytest.mark.usefixtures("untrained")
-def test_a_dry_run_plans_the_settings_that_are_asked_for_first(command, tmp_path):
+def test_a_dry_run_plans_the_settings_that_are_asked_for_first(command, tmp_path, monkeypatch):
+    monkeypatch.setattr(estimate, "calibrate", lambda plan: Speed(2, 1e9, 1e-5, 0.1, 2))
     argv = (*SPACE, *TINY, "--sampler", "sobol", "--batch", "3", "--halving", "2", "--output", "out", "--dry-run")
     code, out, err = command("search", *argv)
     assert (code, err) == (0, "")
     assert out.startswith("search of 4 settings × 2 seeds, sampler sobol with seed 0\n  hidden: choice(")
     assert "asked for first: 3 settings × 2 seeds = 6 runs" in out
     assert len(re.findall(r"^  setting \d: hidden \(.*\), learning_rate [\d.]+$", out, re.MULTILINE)) == 3
-    assert out.endswith("one setting in 2 goes on after 1, 2 of 3 epochs\n")
+    assert "\none setting in 2 goes on after 1, 2 of 3 epochs\nIt takes at most about " in out
+    assert "It is an upper bound" in " ".join(out.split())
+    assert " ".join(out.split()).endswith("Settings asked for later, and fresh runs of the best, aren't counted.")
     assert not (tmp_path / "out").exists()
     # The same settings once.
     code, out, _ = command("search", "--space.momentum", "[0, 0.5]", "--samples", "30", "--dry-run")
     assert "asked for first: 2 settings" in out
+    assert "\nIt takes about " in out
 
 
 def test_all_that_was_said_reaches_the_search(command, monkeypatch):
