@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from nnjax.reporting import searched
 from nnjax.reporting.table import number
 from nnjax.results import stats
 from nnjax.results.stats import Estimate, Overview, Setting
@@ -27,7 +28,8 @@ def conclusion(results: xr.Dataset | Overview) -> str:
     can't be told from it, that is said as well.
 
     Of a search (`nnjax.search`) it says what the choice promises too much, what the best is worth with fresh seeds
-    (`stats.t_interval`), how many settings may be the best too, and what stopping runs early has saved.
+    (`stats.t_interval`), how many settings may be the best too, which field mattered most where that can be said,
+    and what stopping runs early has saved.
 
     Raises:
         UserError: as `stats.settings` does.
@@ -39,7 +41,7 @@ def conclusion(results: xr.Dataset | Overview) -> str:
     ended = _ended(found)
     if not accuracy.n:
         return f"There is nothing to compare: {ended}."
-    said = _search(found)
+    said = searched.said(found)
     if said:
         return _choice(found, best, said, f"{ended[0].upper()}{ended[1:]}{_saved(found)}.")
     words = f"{number(accuracy.mean)}%, {_ends(accuracy)}"
@@ -92,16 +94,6 @@ def _need(found: Overview) -> str:
     return words
 
 
-def _search(found: Overview) -> dict[str, Any]:
-    """What a search says of itself; nothing where these are the results of none, or not all of one's."""
-    try:
-        said = json.loads(found.attrs.get("search", "{}"))
-    except (TypeError, ValueError):  # another program's attributes may say something else
-        return {}
-    whole = isinstance(said, dict) and said.get("best") == found.order[0] and "contender" in found.metrics
-    return said if whole else {}
-
-
 def _choice(found: Overview, best: Setting, said: Mapping[str, Any], ended: str) -> str:
     """What a search has chosen, and what that is worth."""
     score = stats.t_interval(found.accuracies["valid"][best.place]).mean
@@ -124,7 +116,9 @@ def _choice(found: Overview, best: Setting, said: Mapping[str, Any], ended: str)
         fresh = stats.interval(found.accuracies["test"][best.place])
         words += " It wasn't trained with fresh seeds; with those of the search its test accuracy is "
         words += f"{number(fresh.mean)}%, {_ends(fresh)}."
-    return f"{words}{_contenders(found, said)} {ended}{_chance(found, fresh)}"
+    most = searched.mattered_most(found)
+    mattered = f" Of the fields, {most}" if most else ""
+    return f"{words}{_contenders(found, said)}{mattered} {ended}{_chance(found, fresh)}"
 
 
 def _contenders(found: Overview, said: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 import xarray as xr
 
-from nnjax.reporting import figures, grid, page
+from nnjax.reporting import figures, grid, page, search_figures
 from nnjax.reporting.style import INK
 from nnjax.reporting.svg import svg
 from nnjax.results import stats
@@ -24,6 +24,8 @@ FILES = {"config.yml", "learning_curves.png", "learning_curves.svg", "report.htm
 """What a folder holds."""
 GRID_FILES = {"grid.png", "grid.svg"}
 """What the folder of a sweep over two axes holds as well."""
+SEARCH_FILES = {f"{name}.{kind}" for name in search_figures.TITLES for kind in ("png", "svg")}
+"""What that of a search may hold as well: see `search_figures.figures`."""
 
 
 class Folder:
@@ -87,7 +89,7 @@ class Folder:
         self, results: xr.Dataset, *, title: str, question: str, save: Callable[[xr.Dataset, Path], object]
     ) -> None:
         """Write ``results.nc``, ``config.yml``, ``learning_curves.svg`` and ``.png`` and ``report.html``; of a
-        sweep over two axes ``grid.svg`` and ``.png`` as well.
+        sweep over two axes ``grid.svg`` and ``.png`` as well, and of a search its figures.
 
         Args:
             results: a labelled result.
@@ -108,7 +110,9 @@ class Folder:
             found = stats.overview(results)
             curves = _draw(figures.learning_curves(found), folder / "learning_curves")
             cells = _draw(grid.grid(found), folder / "grid") if grid.has_grid(found) else None
-            text = page.page(found, curves, cells, title=title, question=question)
+            drawn = search_figures.figures(found).items()
+            of_search = {name: _draw(draw(found), folder / name) for name, draw in drawn}
+            text = page.page(found, curves, cells, of_search, title=title, question=question)
             (folder / "report.html").write_text(text, encoding="utf-8")
             self._appear(folder)
         except OSError as error:
@@ -136,7 +140,7 @@ class Folder:
             raise UserError(f"{self.path} exists already: give another output, or overwrite it")
         if self._target.is_symlink() or not self._target.is_dir():
             raise UserError(f"{self.path} is no folder, and only a folder of results can be overwritten")
-        strange = sorted({file.name for file in self._target.iterdir()} - FILES - GRID_FILES)
+        strange = sorted({file.name for file in self._target.iterdir()} - FILES - GRID_FILES - SEARCH_FILES)
         if strange:
             raise UserError(
                 f"{self.path} holds {strange[0]!r}, and only what nnjax has written can be overwritten"

@@ -62,7 +62,7 @@ def grid(results: xr.Dataset | Overview) -> "Figure":
     found = stats.overview(results)
     cells = _cells(found)
     rows, columns = cells.percent.shape
-    low, high = _ends(cells)
+    low, high = ends(cells.percent)
     clipped = bool((cells.percent < low).any())
     scale = Normalize(low, high)
     width, height = min(1.0, ROOM[0] / columns), min(0.36, ROOM[1] / rows)
@@ -102,7 +102,7 @@ def caption(results: xr.Dataset | Overview) -> str:
     words = ["Mean validation accuracy in percent, at each run's best epoch, over the runs that didn't diverge."]
     if cells.best is not None:
         words.append("The frame is around the best setting, chosen on validation accuracy.")
-    low, _ = _ends(cells)
+    low, _ = ends(cells.percent)
     if (cells.percent < low).any():
         words.append(f"The colours end at {low:.0f}%.")
     nothing = np.isnan(cells.percent)
@@ -153,9 +153,10 @@ def _cells(found: Overview) -> _Cells:
     )
 
 
-def _ends(cells: _Cells) -> tuple[float, float]:
-    """The least and the highest accuracy that have a colour of their own."""
-    there = cells.percent[np.isfinite(cells.percent)]
+def ends(percent: NDArray[np.float64]) -> tuple[float, float]:
+    """The least and the highest accuracy that have a colour or a height of their own, so that settings that failed
+    don't make one of all others."""
+    there = percent[np.isfinite(percent)]
     if not there.size:
         return 0.0, 100.0
     low, high = float(there.min()), float(there.max())

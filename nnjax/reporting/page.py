@@ -4,11 +4,12 @@ import html
 import importlib.resources
 import json
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 
 import xarray as xr
 
-from nnjax.reporting import figures, grid
+from nnjax.reporting import figures, grid, search_figures
 from nnjax.reporting.answer import conclusion as conclusion
 from nnjax.reporting.svg import svg
 from nnjax.reporting.table import SPLITS, counts, names, note, number, rows, values
@@ -25,6 +26,7 @@ def page(
     results: xr.Dataset | Overview,
     curves: str | None = None,
     cells: str | None = None,
+    of_search: Mapping[str, str] | None = None,
     *,
     title: str,
     question: str,
@@ -35,7 +37,8 @@ def page(
 
     Args:
         results: a labelled result.
-        curves, cells: its learning curves and its grid as SVG, where they are drawn already.
+        curves, cells, of_search: its learning curves, its grid and its `search_figures.figures` as SVG, where they
+            are drawn already.
         title: the heading.
         question: what the sweep was to answer.
 
@@ -46,6 +49,8 @@ def page(
     curves = curves or svg(figures.learning_curves(found))
     if cells is None and grid.has_grid(found):
         cells = svg(grid.grid(found))
+    if of_search is None:
+        of_search = {name: svg(draw(found)) for name, draw in search_figures.figures(found).items()}
     title, question, answer, caption, config = map(
         html.escape,
         (title, question, conclusion(found), figures.caption(found), str(found.attrs.get("config", ""))),
@@ -73,6 +78,7 @@ def page(
 {_table(found)}
 </section>
 {_grid(found, cells) if cells else ""}
+{_of_search(found, of_search)}
 <section>
 <h2>Learning curves</h2>
 {_figure(curves, "Learning curves: loss and accuracy of training and validation by epoch", caption)}
@@ -125,6 +131,20 @@ def _table(found: Overview) -> str:
 def _grid(found: Overview, cells: str) -> str:
     figure = _figure(cells, "Validation accuracy by setting", html.escape(grid.caption(found)), "wide cells")
     return f"<section>\n<h2>{html.escape(grid.title(found))}</h2>\n{figure}\n</section>"
+
+
+def _of_search(found: Overview, drawings: Mapping[str, str]) -> str:
+    sections = []
+    if unsaid := search_figures.unsaid(found):
+        sections.append(
+            f'<section>\n<h2>What mattered</h2>\n<p class="note">{html.escape(unsaid)}</p>\n</section>'
+        )
+    for name, drawing in drawings.items():
+        title, caption = search_figures.TITLES[name], html.escape(search_figures.caption(found, name))
+        sections.append(
+            f"<section>\n<h2>{title}</h2>\n{_figure(drawing, title, caption, 'wide cells')}\n</section>"
+        )
+    return "\n".join(sections)
 
 
 def _figure(drawing: str, label: str, caption: str, look: str = "wide") -> str:

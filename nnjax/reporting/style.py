@@ -4,6 +4,8 @@ from typing import Any
 
 INK = "#20242b"
 """Text and axes; a page gives them its own colour, see `svg`."""
+PAPER = "#fefefe"
+"""What is hidden behind: a page gives it its own background, see `svg`."""
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", INK, "#7F3C2D")
 """Okabe and Ito's colours, told apart by colour-blind readers; brown for their yellow, which paper swallows."""
 MARKERS = "os^DvPX*"

@@ -6,14 +6,15 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from nnjax.reporting.style import INK, STYLE
+from nnjax.reporting.style import INK, PAPER, STYLE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
 def svg(figure: "Figure") -> str:
-    """The figure as an ``<svg>`` element that can stand in a page: its text is text, in the page's colour.
+    """The figure as an ``<svg>`` element that can stand in a page: its text is text, in the page's colour,
+    and what hides others is of the page's background.
 
     The same figure gives the same text: no date, and ids that are derived from the drawing, so that the figures
     of a page don't share any.
@@ -46,7 +47,7 @@ def _in_tags(change: Callable[[str], str], text: str) -> str:
 
 
 def _shorter(tag: str) -> str:
-    tag = tag.replace(INK, "currentColor")
+    tag = tag.replace(INK, "currentColor").replace(PAPER, "var(--paper, #fff)")
     tag = re.sub(r"font-family: [^;\"]*(; )?", "", tag)  # the page's
     tag = re.sub(r' transform="rotate\(-0 [^"]*"', "", tag)
     # Most of the file is digits, and a hundredth of a point is finer than any screen.

@@ -17,8 +17,12 @@ METRICS = (
 )
 """The variables of a labelled result that statistics, figures and pages are made of; others may be missing."""
 
-OF_SEARCH = ("contender", "fresh_valid_accuracy", "fresh_test_accuracy")
-"""What the result of a search has beside these: who may be the best, and the best's runs with fresh seeds."""
+OF_SEARCH = (
+    *("contender", "fresh_valid_accuracy", "fresh_test_accuracy"),
+    *("is_set", "importance", "importance_low", "importance_high"),
+)
+"""What the result of a search has beside these: who may be the best, the best's runs with fresh seeds; where each
+field of the space is set, and how much it mattered."""
 
 
 def seed_dims(results: xr.Dataset | xr.DataArray) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ from nnjax.results.settings import overview
 from nnjax.search.batches import Batches
 from nnjax.search.ends import check_space
 from nnjax.search.halving import Halving
+from nnjax.search.importance import with_importance
 from nnjax.search.optimism import optimism
 from nnjax.search.samplers import SAMPLERS, Sampler, batch_of
 from nnjax.search.seeds import look
@@ -78,8 +79,10 @@ def search(
     Returns:
         A dataset as `nnjax.sweep` returns it, with the dimensions ``setting`` and ``seed``. Beside it by setting
         ``contender``, whether it may be the best, and by ``fresh_seed`` the ``fresh_valid_accuracy`` and
-        ``fresh_test_accuracy`` of the best. ``attrs["search"]`` says in JSON how it was searched, which setting is
-        the best, its score, and what of that is ``optimism``. `nnjax.stats.best` gives the best's configuration.
+        ``fresh_test_accuracy`` of the best. By ``field`` of the space there is ``is_set``, whether it is set in a
+        setting, and with 16 settings or more ``importance``, ``importance_low`` and ``importance_high``, see
+        `nnjax.search.importance`. ``attrs["search"]`` says in JSON how it was searched, which setting is the best,
+        its score, and what of that is ``optimism``. `nnjax.stats.best` gives the best's configuration.
 
     Raises:
         UserError: for a space or values that can't be.
@@ -125,6 +128,7 @@ def search(
     if "ended" in results.attrs:
         fresh = 0
     said = {"space": parsed.described(), "sampler": name, "seed": seed, "samples": samples, "batch": batch}
+    results = with_importance(results, parsed, driver.chosen, said)
     return _concluded(
         results,
         data,

@@ -323,12 +323,14 @@ def test_a_search_from_the_space_to_the_page(command, tmp_path):
         "None of the 8 runs diverged, and 6 were stopped before the last epoch, which saved 42% of the epochs."
         in answer
     )
-    assert {path.name for path in (tmp_path / "out").iterdir()} == FILES
+    drawn = {f"{name}.{kind}" for name in ("fields", "parallel") for kind in ("png", "svg")}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == FILES | drawn
     results = files.load("out/results.nc")
     assert json.loads(results.attrs["search"])["samples"] == 4
     assert dict(results.sizes) | {"setting": 4, "seed": 2, "fresh_seed": 2} == dict(results.sizes)
     page = (tmp_path / "out" / "report.html").read_text()
     assert "With 2 fresh seeds" in page
+    assert "Which field mattered can&#x27;t be said from 4 settings." in page
     assert "a search over hidden, learning_rate" in page
     # The same again, from the file alone; and the file of its settings is one for a sweep.
     assert answer in " ".join(command("report", "out/results.nc")[1].split())

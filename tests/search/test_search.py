@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 import nnjax
+from made_search import make_search
 from nnjax.config import Config
+from nnjax.search import importance as measuring
+from nnjax.search.space import parse_space
 from nnjax.validation import UserError
 
 SPACE = {
@@ -140,3 +143,33 @@ def test_patience_makes_no_losers(digits):
     said = json.loads(found.attrs["search"])
     assert np.isfinite(said["score"])
     assert int(found.contender.sum()) > 1
+
+
+def test_a_search_says_which_fields_are_set_and_how_much_each_matters(digits):
+    config = Config(epochs=2, hidden=(8,), batch_size=64)
+    space = {
+        "init": ["xavier_uniform", "he_normal"],
+        "learning_rate": "log_uniform(1e-5, 1)",
+        "weight_decay": "when(init, he_normal, log_uniform(1e-5, 1e-2))",
+    }
+    results = nnjax.search(config, digits, space, samples=20, seeds=2, fresh=0, progress=False)
+    assert results.field.values.tolist() == ["init", "learning_rate", "weight_decay"]
+    assert results.is_set.sel(field="learning_rate").all()
+    np.testing.assert_array_equal(results.is_set.sel(field="weight_decay"), results.init == "he_normal")
+    assert (results.importance_low <= results.importance).all()
+    assert (results.importance <= results.importance_high).all()
+    assert str(results.field[int(results.importance.values.argmax())].values) == "learning_rate"
+    assert json.loads(results.attrs["search"])["mattered_most"] in ("learning_rate", None)
+
+
+def test_a_setting_with_a_diverged_run_counts_as_the_lowest(monkeypatch):
+    space = parse_space({"learning_rate": "log_uniform(1e-4, 1)"})
+    results = make_search(24, space={"learning_rate": ""}, lost=[23])
+    told = {}
+    monkeypatch.setattr(measuring, "importance", lambda space, settings, scores: told.update(scores=scores))
+    measuring.with_importance(
+        results, space, [{"learning_rate": rate} for rate in results.learning_rate.values], {}
+    )
+    means = results.valid_accuracy.isel(epoch=-1).mean("seed").values
+    np.testing.assert_allclose(told["scores"][:23], means[:23], rtol=1e-6)
+    assert told["scores"][23] == told["scores"][:23].min()
