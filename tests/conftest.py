@@ -4,6 +4,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,44 @@ hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, data
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") == "true" else "here")
 
 
+PROGRAMS = "NNJAX_TEST_PROGRAMS"
+"""The environment's name for the folder with the session's compiled programs, which all its processes share."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile a program once a session: files forget what they have compiled, and workers don't see each other's.
+
+    What a test runs is lowered all the same, and compiled anew where that gives another program.
+    """
+    from nnjax.engine.compilation import _refuses_its_own
+
+    if PROGRAMS not in os.environ and not _refuses_its_own():
+        folder = tempfile.TemporaryDirectory()
+        os.environ[PROGRAMS] = folder.name
+        config.add_cleanup(folder.cleanup)
+        config.add_cleanup(lambda: os.environ.pop(PROGRAMS))
+    # Of a program that another worker is just writing: this one then compiles it too.
+    config.addinivalue_line("filterwarnings", "ignore:Error reading persistent compilation cache entry")
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+    keep_programs_in(os.environ.get(PROGRAMS))
+
+
+def keep_programs_in(folder: str | None) -> None:
+    """Let jax look for compiled programs there from now on, or nowhere."""
+    if jax.config.jax_compilation_cache_dir != folder:
+        jax.config.update("jax_compilation_cache_dir", folder)
+        compilation_cache.reset_cache()
+
+
+@pytest.fixture
+def nothing_kept() -> Iterator[None]:
+    """No program on disk for the time of a test, as where nobody has told jax to keep any."""
+    keep_programs_in(None)
+    yield
+    keep_programs_in(os.environ.get(PROGRAMS))
+
+
 @pytest.fixture(scope="module", autouse=True)
 def forget_compiled_programs() -> Iterator[None]:
     """After each file: thousands of compiled programs take gigabytes, and in the end all memory maps."""
@@ -66,13 +105,11 @@ def cache_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     """The folder that stands for the user's cache in every test; commands keep their compiled programs there."""
     monkeypatch.setenv("NNJAX_CACHE_DIR", str(tmp_path / "cache"))
     yield tmp_path / "cache"
-    if jax.config.jax_compilation_cache_dir is not None:
-        jax.config.update("jax_compilation_cache_dir", None)
-        compilation_cache.reset_cache()
+    keep_programs_in(os.environ.get(PROGRAMS))
 
 
 @pytest.fixture
-def compilations() -> Iterator[list[str]]:
+def compilations(nothing_kept: None) -> Iterator[list[str]]:
     """The names of the programs that are compiled while a test runs."""
     names: list[str] = []
 

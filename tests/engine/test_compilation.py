@@ -98,6 +98,7 @@ warnings.warn("something else")
     assert "something else" in done.stderr
 
 
+@pytest.mark.usefixtures("nothing_kept")
 @pytest.mark.skipif(not hasattr(os, "getuid"), reason="a system without owners of files")
 def test_a_folder_that_others_write_to_is_not_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert compilation._is_trusted(tmp_path)
@@ -112,6 +113,7 @@ def test_a_folder_that_others_write_to_is_not_trusted(tmp_path: Path, monkeypatc
     assert jax.config.jax_compilation_cache_dir is None
 
 
+@pytest.mark.usefixtures("nothing_kept")
 def test_another_processor_has_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told = {}
     monkeypatch.setattr(jax.config, "update", told.__setitem__)
@@ -123,6 +125,7 @@ def test_another_processor_has_a_folder_of_its_own(tmp_path: Path, monkeypatch: 
     assert folders[0] == folders[2] != folders[1]
 
 
+@pytest.mark.usefixtures("nothing_kept")
 def test_a_processor_whose_programs_are_refused_keeps_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -196,6 +199,7 @@ def test_a_program_is_compiled_once_for_all_devices(compilations: list[str]) -> 
     assert compilations.count("jit(scale)") == 3
 
 
+@pytest.mark.usefixtures("nothing_kept")
 def test_the_options_of_a_platform_reach_its_compiler() -> None:
     def program(platform: str) -> compilation.Program:
         options = {platform: {"xla_backend_optimization_level": "no number"}}
@@ -206,6 +210,7 @@ def test_the_options_of_a_platform_reach_its_compiler() -> None:
         program(jax.default_backend())(jnp.ones(3))
 
 
+@pytest.mark.usefixtures("nothing_kept")
 def test_an_option_that_another_xla_has_is_left_out() -> None:
     def program(name: str) -> compilation.Program:
         options = {name: True, "xla_backend_optimization_level": "no number"}
@@ -221,6 +226,7 @@ def test_an_option_that_another_xla_has_is_left_out() -> None:
     )
 
 
+@pytest.mark.usefixtures("nothing_kept")
 def test_a_program_eats_what_it_may_on_every_device() -> None:
     program = compilation.Program(lambda x, y: x + y, donate=0)
     for device in devices.take(2):
