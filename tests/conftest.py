@@ -93,6 +93,45 @@ def nothing_kept() -> Iterator[None]:
     keep_programs_in(os.environ.get(PROGRAMS))
 
 
+SOONER = {
+    "xla_backend_optimization_level": 0,
+    "xla_cpu_use_fusion_emitters": False,
+    "xla_cpu_parallel_codegen_split_count": 1,
+}
+"""What the engine's programs are compiled with in tests."""
+
+OF_USERS: dict[str, dict[str, Any]] = {}
+"""What they are compiled with otherwise."""
+
+
+def whether_optimized(optimized: bool) -> None:
+    """Let XLA compile as it does for users, or soon, from now on."""
+    from nnjax.engine import compilation, programs, shared
+
+    jax.config.update("jax_disable_most_optimizations", not optimized)
+    for options, name in ((compilation.LONG_VECTORS, "LONG_VECTORS"), (compilation.QUICK, "QUICK")):
+        of_users = OF_USERS.setdefault(name, options["cpu"])
+        options["cpu"] = of_users if optimized else SOONER
+    programs.epoch_program.cache_clear()
+    shared.epoch_program.cache_clear()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def lightly_compiled() -> Iterator[None]:
+    """Tests compile more than they compute, and XLA takes less than half as long where it optimizes nothing."""
+    whether_optimized(False)
+    yield
+    whether_optimized(True)
+
+
+@pytest.fixture
+def as_users_have_it() -> Iterator[None]:
+    """All of XLA's optimizations, for a test of what they may change."""
+    whether_optimized(True)
+    yield
+    whether_optimized(False)
+
+
 @pytest.fixture(scope="module", autouse=True)
 def forget_compiled_programs() -> Iterator[None]:
     """After each file: thousands of compiled programs take gigabytes, and in the end all memory maps."""
