@@ -4,6 +4,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,83 @@ hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, data
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") == "true" else "here")
 
 
+PROGRAMS = "NNJAX_TEST_PROGRAMS"
+"""The environment's name for the folder with the session's compiled programs, which all its processes share."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile a program once a session: files forget what they have compiled, and workers don't see each other's.
+
+    What a test runs is lowered all the same, and compiled anew where that gives another program.
+    """
+    from nnjax.engine.kept import _refuses_its_own
+
+    if PROGRAMS not in os.environ and not _refuses_its_own():
+        folder = tempfile.TemporaryDirectory()
+        os.environ[PROGRAMS] = folder.name
+        config.add_cleanup(folder.cleanup)
+        config.add_cleanup(lambda: os.environ.pop(PROGRAMS))
+    # Of a program that another worker is just writing: this one then compiles it too.
+    config.addinivalue_line("filterwarnings", "ignore:Error reading persistent compilation cache entry")
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+    keep_programs_in(os.environ.get(PROGRAMS))
+
+
+def keep_programs_in(folder: str | None) -> None:
+    """Let jax look for compiled programs there from now on, or nowhere."""
+    if jax.config.jax_compilation_cache_dir != folder:
+        jax.config.update("jax_compilation_cache_dir", folder)
+        compilation_cache.reset_cache()
+
+
+@pytest.fixture
+def nothing_kept() -> Iterator[None]:
+    """jax keeps no programs for the time of a test, so that the engine does, in the user's cache."""
+    keep_programs_in(None)
+    yield
+    keep_programs_in(os.environ.get(PROGRAMS))
+
+
+SOONER = {
+    "xla_backend_optimization_level": 0,
+    "xla_cpu_use_fusion_emitters": False,
+    "xla_cpu_parallel_codegen_split_count": 1,
+}
+"""What the engine's programs are compiled with in tests."""
+
+OF_USERS: dict[str, dict[str, Any]] = {}
+"""What they are compiled with otherwise."""
+
+
+def whether_optimized(optimized: bool) -> None:
+    """Let XLA compile as it does for users, or soon, from now on."""
+    from nnjax.engine import compilation, programs, shared
+
+    jax.config.update("jax_disable_most_optimizations", not optimized)
+    for options, name in ((compilation.LONG_VECTORS, "LONG_VECTORS"), (compilation.QUICK, "QUICK")):
+        of_users = OF_USERS.setdefault(name, options["cpu"])
+        options["cpu"] = of_users if optimized else SOONER
+    programs.epoch_program.cache_clear()
+    shared.epoch_program.cache_clear()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def lightly_compiled() -> Iterator[None]:
+    """Tests compile more than they compute, and XLA takes less than half as long where it optimizes nothing."""
+    whether_optimized(False)
+    yield
+    whether_optimized(True)
+
+
+@pytest.fixture
+def as_users_have_it() -> Iterator[None]:
+    """All of XLA's optimizations, for a test of what they may change."""
+    whether_optimized(True)
+    yield
+    whether_optimized(False)
+
+
 @pytest.fixture(scope="module", autouse=True)
 def forget_compiled_programs() -> Iterator[None]:
     """After each file: thousands of compiled programs take gigabytes, and in the end all memory maps."""
@@ -66,13 +144,11 @@ def cache_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     """The folder that stands for the user's cache in every test; commands keep their compiled programs there."""
     monkeypatch.setenv("NNJAX_CACHE_DIR", str(tmp_path / "cache"))
     yield tmp_path / "cache"
-    if jax.config.jax_compilation_cache_dir is not None:
-        jax.config.update("jax_compilation_cache_dir", None)
-        compilation_cache.reset_cache()
+    keep_programs_in(os.environ.get(PROGRAMS))
 
 
 @pytest.fixture
-def compilations() -> Iterator[list[str]]:
+def compilations(nothing_kept: None) -> Iterator[list[str]]:
     """The names of the programs that are compiled while a test runs."""
     names: list[str] = []
 

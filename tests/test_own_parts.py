@@ -361,6 +361,7 @@ def test_a_module_that_takes_dropout_gets_it(mine, digits, tmp_path):
     assert float(results.train_loss.sel(dropout=0).item()) != float(results.train_loss.sel(dropout=0.5).item())
 
 
+@pytest.mark.usefixtures("nothing_kept")
 def test_what_calls_back_into_python_trains_and_comes_back(digits):
     import jax
     import jax.numpy as jnp

@@ -20,6 +20,8 @@ from nnjax.training.step import train_step
 from nnjax.training.structure import Structure, hyperparameters
 from nnjax.types import Examples
 
+pytestmark = pytest.mark.usefixtures("as_users_have_it")
+
 
 def make_step(config, inputs, classes):
     """A jitted step with its arguments."""

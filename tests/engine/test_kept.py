@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(autouse=True)
-def keep_all(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def keep_all(monkeypatch: pytest.MonkeyPatch, nothing_kept: None) -> Iterator[None]:
     monkeypatch.setattr(compilation, "WORTH_KEEPING", 0.0)
     kept._make_room.cache_clear()
     yield

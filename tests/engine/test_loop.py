@@ -85,6 +85,7 @@ def test_a_run_of_a_sweep_equals_the_run_alone(config, digits):
 FULL_SIZE = Config(hidden=(128,), init="xavier_uniform", weight_decay=1e-3, epochs=2)
 
 
+@pytest.mark.usefixtures("as_users_have_it")
 @pytest.mark.parametrize(
     ("changes", "axes", "seeds", "inputs", "classes", "examples"),
     [

@@ -379,7 +379,7 @@ def test_inputs_that_are_not_finite_stay_so(copies: int) -> None:
     np.testing.assert_array_equal(batch.x, stored / 8)
 
 
-@pytest.mark.usefixtures("on_cpu")
+@pytest.mark.usefixtures("on_cpu", "as_users_have_it")
 @pytest.mark.parametrize("inputs", [16, SHORT, SHORT + 1, 784])
 def test_bytes_of_long_examples_alone_are_copied_before_they_are_converted(inputs: int) -> None:
     examples = Examples(jnp.zeros((100, inputs), jnp.uint8), jnp.zeros(100, jnp.int32))
