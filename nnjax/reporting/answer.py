@@ -128,7 +128,7 @@ def _contenders(found: Overview, said: Mapping[str, Any]) -> str:
         return ""
     if found.total < 2:
         return " With one seed, any other setting may be as good."
-    if math.isnan(float(said.get("score", math.nan))):  # there were no runs to tell the best from others by
+    if math.isnan(float(said.get("optimism", 0))):  # there were no runs to tell the best from others by
         return " Which others may be the best isn't known."
     sure = f"at {100 * float(said.get('confidence', 0.95)):g}% confidence"
     if found.stopped.any():
