@@ -115,6 +115,7 @@ class Training:
         self._last: list[Metrics] = [{} for _ in self._states]
         self.epoch = 0  # how many have been begun
         self._history: list[Metrics] = []
+        self._trained = 0  # epochs of all runs
         self._ended = False
         runs = len(self.group.runs)
         self.finite = np.full(runs, True)  # [R]: which runs have not been seen to diverge
@@ -156,8 +157,7 @@ class Training:
     def standing(self) -> Standing:
         """How the runs stand."""
         best = np.where(self.finite, self.best_accuracy, np.nan)
-        trained = sum(int(np.isfinite(metrics["train_loss"]).sum()) for metrics in self._history)
-        return Standing(self.group, best, self.stopped_epoch > 0, trained)
+        return Standing(self.group, best, self.stopped_epoch > 0, self._trained)
 
     @property
     def best(self) -> float:
@@ -209,6 +209,7 @@ class Training:
         self.best_accuracy = np.where(better, valid, self.best_accuracy)
         self._best_epoch = np.where(better, epoch, self._best_epoch)
         self._history.append(metrics)
+        self._trained += int(trained.sum())
         held = layout.get_runs(self.grid, self._states) if states else None
         return EpochEnd(epoch, self.group.runs, trained, metrics, held)
 
@@ -227,14 +228,12 @@ class Training:
         return layout.get_runs(self.grid, [state.train.params for state in self._states])
 
     def outcome(self, keep_parameters: bool) -> Outcome:
-        """What came out of the epochs so far, and of the test set; NaN stands where nothing was trained."""
+        """What came out of the epochs so far, and of the test set."""
         found = []
         for state, tested in zip(self._states, self._programs.test(self._states), strict=True):
             kept = (state.best_params, state.train.params) if keep_parameters else (None, None)
             found.append((tested, state.best_epoch, state.diverged_epoch, *kept))
-        rest = self.group.epochs - len(self._history)
-        none = jax.tree.map(lambda leaf: np.full_like(leaf, np.nan), self._history[0])
-        curves = jax.tree.map(lambda *epochs: np.stack(epochs, axis=1), *self._history, *[none] * rest)
+        curves = jax.tree.map(lambda *epochs: np.stack(epochs, axis=1), *self._history)
         tested, best, diverged, *kept = layout.get_runs(self.grid, found)
         return Outcome(curves, tested, best, diverged, self.stopped_epoch, *kept)
 

@@ -27,7 +27,7 @@ def read(*argv):
 @pytest.fixture
 def untrained(monkeypatch):
     """No test with this may come as far as training."""
-    monkeypatch.setattr(searches, "_trained", lambda *args, **options: pytest.fail("it trains"))
+    monkeypatch.setattr(searches, "train", lambda *args, **options: pytest.fail("it trains"))
 
 
 @pytest.fixture
