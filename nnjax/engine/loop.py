@@ -14,6 +14,7 @@ from nnjax.engine.own import OwnPrograms
 from nnjax.engine.plan import Group, Run
 from nnjax.engine.shared import SharedPrograms, unpacked
 from nnjax.nn.models import param_shapes
+from nnjax.training import monitor
 from nnjax.training.start import RunState
 from nnjax.training.structure import Structure
 from nnjax.types import Params
@@ -108,7 +109,7 @@ def train_groups(
 
 
 Scores: TypeAlias = Mapping[int, np.ndarray]
-"""Of each setting that still trains, the highest validation accuracy so far of each run; NaN: it has diverged."""
+"""Of each setting that still trains, each run's score of its best epoch so far; NaN: it has diverged."""
 
 Decide: TypeAlias = Callable[[int, Scores], Iterable[int]]
 """``(rung, scores) -> the settings that stop``, once all of them have come to the end of a rung."""
@@ -167,7 +168,7 @@ def _scores(trainings: Sequence["Training"]) -> Scores:
     found: dict[int, list[float]] = {}
     for training in trainings:
         for index in np.flatnonzero(training.stopped_epoch == 0):
-            score = training.best_accuracy[index] if training.finite[index] else np.nan
+            score = training.best_score[index] if training.finite[index] else np.nan
             found.setdefault(training.group.runs[index].setting, []).append(score)
     return {setting: np.array(of_runs) for setting, of_runs in found.items()}
 
@@ -202,6 +203,8 @@ class Training:
         self.grid = group.grid
         patience = [run.config.patience for run in group.runs]
         self._patience = np.array([np.inf if epochs is None else epochs for epochs in patience])  # [R]
+        metrics = group.structure.metrics
+        self._monitor = np.array([monitor.index_of(metrics, run.config.monitor) for run in group.runs])  # [R]
         self._programs: OwnPrograms | SharedPrograms = (
             SharedPrograms(group) if group.shared else OwnPrograms(group)
         )
@@ -218,7 +221,8 @@ class Training:
         runs = len(self.group.runs)
         self.finite = np.full(runs, True)  # [R]: which runs have not been seen to diverge
         self.stopped_epoch = np.zeros(runs, np.int32)  # [R]: at whose end a run was stopped, 0 for none
-        self.best_accuracy = np.full(runs, -np.inf)  # [R]: of validation, in the epochs that have been seen
+        self.best_score = np.full(runs, -np.inf)  # [R]: of the best of the epochs that have been seen
+        self._best_loss = np.full(runs, np.inf)
         self._best_epoch = np.zeros(runs, np.int32)
 
     def epochs(self, count: int, *, wait: bool = False, states: bool = False) -> Iterator[EpochEnd]:
@@ -290,12 +294,19 @@ class Training:
         trained = np.isfinite(metrics["train_loss"])
         # A run that had an epoch to train in and has no loss has diverged.
         self.finite &= trained | (self._until < epoch)
-        valid = metrics["valid_accuracy"]
-        better = valid > self.best_accuracy
-        self.best_accuracy = np.where(better, valid, self.best_accuracy)
-        self._best_epoch = np.where(better, epoch, self._best_epoch)
+        self._keep_best(epoch, metrics)
         held = layout.get_runs(self.grid, self._states) if states else None
         return EpochEnd(epoch, self.group.runs, trained, metrics, held)
+
+    def _keep_best(self, epoch: int, metrics: Metrics) -> None:
+        """Note which runs have had their best epoch so far, as their states do."""
+        named = self.group.structure.metrics
+        valid = {name: metrics[monitor.VALID + name] for name in monitor.signs(named)}
+        score = np.stack(monitor.scores(named, valid))[self._monitor, np.arange(len(self._monitor))]
+        better = monitor.better(score, valid["loss"], self.best_score, self._best_loss)
+        self.best_score = np.where(better, score, self.best_score)
+        self._best_loss = np.where(better, valid["loss"], self._best_loss)
+        self._best_epoch = np.where(better, epoch, self._best_epoch)
 
     def compile(self) -> None:
         """Have the epoch's program on all devices that the group uses."""

@@ -21,13 +21,14 @@ TINY = 1e-9
 def conclusion(results: xr.Dataset | Overview) -> str:
     """A few sentences: the best setting, its test accuracy, and its lead over the next with the interval.
 
-    The best and the next are chosen on validation accuracy (`stats.rank`); the lead is the mean difference of
+    The best and the next are chosen on what was monitored (`stats.rank`); the lead is the mean difference of
     their test accuracies over common seeds (`stats.paired_difference`), in percentage points. Where the result
     records ``chance``, the share of the commonest class in the test set, and the best setting's test accuracy
     can't be told from it, that is said as well.
 
     Of a search (`nnjax.search`) it says what the choice promises too much, what the best is worth with fresh seeds
-    (`stats.t_interval`), how many settings may be the best too, and what stopping runs early has saved.
+    (`stats.t_interval`), and how many settings may be the best too. Where runs were stopped early, it says how
+    many, and how many epochs that has saved.
 
     Raises:
         UserError: as `stats.settings` does.
@@ -41,12 +42,12 @@ def conclusion(results: xr.Dataset | Overview) -> str:
         return f"There is nothing to compare: {ended}."
     said = _search(found)
     if said:
-        return _choice(found, best, said, f"{ended[0].upper()}{ended[1:]}{_saved(found)}.")
+        return _choice(found, best, said, f"{ended[0].upper()}{ended[1:]}.")
     words = f"{number(accuracy.mean)}%, {_ends(accuracy)}"
     if len(found) == 1:
         return f"The test accuracy is {words}; {ended}.{_chance(found, accuracy)}"
     first = (
-        f"{best.label} is the best of {len(found)} settings, chosen on validation accuracy: "
+        f"{best.label} is the best of {len(found)} settings, chosen on {found.monitor.words}: "
         f"its test accuracy is {words}; {ended}."
     )
     second = found.setting(found.order[1])
@@ -75,14 +76,16 @@ def _search(found: Overview) -> dict[str, Any]:
 
 def _choice(found: Overview, best: Setting, said: Mapping[str, Any], ended: str) -> str:
     """What a search has chosen, and what that is worth."""
-    score = stats.t_interval(found.accuracies["valid"][best.place]).mean
+    score = found.monitor.sign * stats.t_interval(found.scores[best.place]).mean
     optimism = float(said.get("optimism", math.nan))
     tried = f"is the best of {len(found)} settings" if len(found) > 1 else "is the one setting that was tried"
-    words = f"{best.label} {tried}, chosen on validation accuracy: {number(score)}%, "
+    words = f"{best.label} {tried}, chosen on {found.monitor.words}: {_value(found, score)}, "
     if math.isnan(optimism):
         words += "of whose optimism nothing is known."
     else:
-        words += f"of which some {number(optimism)} percentage points are the optimism of choosing the highest."
+        part = f"{number(optimism)} percentage points" if found.monitor.is_accuracy else _value(found, optimism)
+        which = f"the optimism of choosing the {found.monitor.extreme}"
+        words += f"of which some {part} are {which}." if found.monitor.sign > 0 else f"too low by {part}, {which}."
     fresh = stats.t_interval(found.metrics.get("fresh_test_accuracy", []))
     runs = len(said.get("fresh_seeds", ()))
     if fresh.n:
@@ -112,20 +115,27 @@ def _contenders(found: Overview, said: Mapping[str, Any]) -> str:
         sure += ", those stopped early taken for worse"
     if not others:
         return f" No other setting may be the best, {sure}."
-    zone = f"differences within {number(float(said.get('zone', 0)))} points count as none"
+    within = float(said.get("zone", 0))
+    zone = f"{number(within)} points" if found.monitor.is_accuracy else _value(found, within)
+    zone = f"differences within {zone} count as none"
     return f" {others} other setting{'' if others == 1 else 's'} may be the best too, {sure}; {zone}."
 
 
 def _saved(found: Overview) -> str:
-    """The share of the epochs that were not trained since their runs were stopped, as not worth them."""
+    """The epochs that were not trained since their runs were stopped, as not worth them."""
     if not found.stopped.any() or "ended" in found.attrs:  # by hand or by the clock, nothing is saved
         return ""
     status = found.metrics["status"].transpose(*found.axes, ...).values.reshape(len(found), -1)
     curves = found.metrics["valid_loss"].transpose(*found.axes, ..., "epoch").values
     trained = (~np.isnan(curves)).sum(axis=-1).reshape(status.shape)
     epochs = found.columns.get("epochs", np.full(len(found), curves.shape[-1])).astype(int)[:, None]
-    saved = np.where(status == "stopped", epochs - trained, 0).sum() / (epochs.sum() * found.total)
-    return f", which saved {100 * saved:.0f}% of the epochs"
+    saved, total = int(np.where(status == "stopped", epochs - trained, 0).sum()), int(epochs.sum()) * found.total
+    return f", which saved {saved:,} of the {total:,} epochs ({100 * saved / total:.0f}%)"
+
+
+def _value(found: Overview, value: float) -> str:
+    """A value of what was monitored: an accuracy in percent."""
+    return f"{number(value)}%" if found.monitor.is_accuracy else f"{value:.4g}".replace("-", "−")
 
 
 def _seeds(count: int) -> str:
@@ -136,7 +146,7 @@ def _ended(found: Overview) -> str:
     """How the runs ended: how many diverged, and how many were stopped where any was."""
     total, diverged, stopped = found.total * len(found), int(found.diverged.sum()), int(found.stopped.sum())
     if total == 1:
-        return f"the run {'diverged' if diverged else 'was stopped' if stopped else 'finished'}"
+        return f"the run {'diverged' if diverged else 'was stopped' if stopped else 'finished'}{_saved(found)}"
     if diverged in (0, total):
         words = f"{'all' if diverged else 'none of the'} {total} runs diverged"
     else:
@@ -147,7 +157,7 @@ def _ended(found: Overview) -> str:
             words += f", with {with_one if len(guilty) == 1 else f'{len(guilty)} of the settings'}"
     if stopped:
         words += f", and {stopped} {'was' if stopped == 1 else 'were'} stopped before the last epoch"
-    return words
+    return words + _saved(found)
 
 
 def _chance(found: Overview, accuracy: Estimate) -> str:

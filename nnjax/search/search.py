@@ -1,7 +1,8 @@
 """A search: settings of a space are trained with all their seeds, the best is chosen, and trained anew.
 
-The choice is made on validation accuracy alone. The best of many is the luckiest too, so that its score promises
-too much: by how much is estimated, and what it is worth comes from fresh seeds.
+The choice is made on the validation set alone, by its accuracy or what else the configuration monitors. The best
+of many is the luckiest too, so that its score promises too much: by how much is estimated, and what it is worth
+comes from fresh seeds.
 """
 
 import json
@@ -30,6 +31,7 @@ from nnjax.search.optimism import optimism
 from nnjax.search.samplers import SAMPLERS, Sampler, batch_of
 from nnjax.search.space import Space, parse_space
 from nnjax.search.sweep import ended, run_plan, trained
+from nnjax.training.monitor import VALID, signs
 from nnjax.validation import UserError, check_count, check_range, choice
 
 
@@ -51,7 +53,9 @@ def search(
     progress: bool | None = None,
     time_limit: float | None = None,
 ) -> xr.Dataset:
-    """Train settings of a space, choose the best on validation accuracy, and train it anew with fresh seeds.
+    """Train settings of a space, choose the best on the validation set, and train it anew with fresh seeds.
+
+    The best is that of ``config.monitor``: the highest validation accuracy where nothing else is said.
 
     Args:
         config: the setting that the space varies.
@@ -65,7 +69,7 @@ def search(
         halving: stop the worse settings early.
         fresh: seeds with which the best is trained anew, beginning after the largest of the search; None takes as
             many as the search has, and 0 leaves it out.
-        zone: the difference of validation accuracies that is taken for none.
+        zone: the difference of validation accuracies, or of what else is monitored, that is taken for none.
         confidence: with which the settings that may be the best are told apart from the others.
         keep_parameters: keep the best and the last parameters of each run.
         progress: show a bar, or nothing; None shows a bar on a terminal and a line now and then elsewhere.
@@ -179,10 +183,11 @@ def _tell(
     todo: Plan,
     parts: list[labels.Trained],
 ) -> None:
-    """Tell the sampler the mean of the best validation accuracies over the seeds; NaN where a run diverged."""
+    """Tell the sampler the mean over the seeds of each run's best score; NaN where a run diverged."""
     scores: dict[int, list[float]] = {}
     for part in parts:
-        best = np.fmax.reduce(part.outcome.epochs["valid_accuracy"], axis=1)
+        sign = signs(part.structure.metrics)[todo.config.monitor.removeprefix(VALID)]
+        best = np.fmax.reduce(sign * part.outcome.epochs[todo.config.monitor], axis=1)
         best = np.where(part.outcome.diverged_epoch > 0, np.nan, best)
         for (setting, _), score in zip(part.runs, best, strict=True):
             scores.setdefault(setting, []).append(float(score))
@@ -207,7 +212,7 @@ def _concluded(
 ) -> xr.Dataset:
     """The results with what follows from them: the best, who else it may be, its optimism, and its fresh runs."""
     seen = overview(results)
-    valid = seen.accuracies["valid"].values.reshape(len(seen), -1).astype(float)
+    valid = seen.scores.astype(float)
     best = int(seen.order[0])
     count = valid.shape[1]
     contenders = np.full(len(seen), True)
@@ -218,9 +223,9 @@ def _concluded(
             needed(finished, zone=zone, confidence=confidence, first=2, most=max(2, count)).contenders
         )
         promise = optimism(finished)
-        said |= {"score": promise.score, "optimism": promise.optimism}
+        said |= {"score": seen.monitor.sign * promise.score, "optimism": promise.optimism}
     contenders[best] = True
-    said |= {"best": best, "zone": zone, "confidence": confidence}
+    said |= {"best": best, "monitor": seen.monitor.name, "zone": zone, "confidence": confidence}
     results = results.assign(
         contender=("setting", contenders, {"long_name": "whether the setting may be the best"})
     )
