@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nnjax import parts
-from nnjax.fields import CHECKS, canonical, is_module, parse_init, taken_apart
+from nnjax.fields import CHECKS, canonical, check_monitor, is_module, parse_init, taken_apart
 from nnjax.parts import Part, PartLike
 from nnjax.seeds import ByNeed, parse_need
 from nnjax.spelling import nearest
@@ -103,7 +103,10 @@ class Config:
     epochs: int = 10
     """Passes over the training examples, E."""
     patience: int | None = None
-    """Epochs without a higher validation accuracy after which a run is stopped; None: it has all its epochs."""
+    """Epochs without a better one, by monitor, after which a run is stopped; None: it has all its epochs."""
+    monitor: str = "valid_accuracy"
+    """By what the best epoch is chosen: valid_accuracy, valid_loss, or valid_NAME of a metric of one's own that
+    says which values are better. Of equal epochs it is that of the lower validation loss, then the earlier."""
     metrics: tuple[PartLike, ...] = ()
     """What is recorded beside loss, accuracy, grad_norm and update_ratio."""
     seeds: int | tuple[int, ...] | str = 8
@@ -242,6 +245,8 @@ def _check_combinations(config: Config) -> None:
     check_range("warmup_epochs", config.warmup_epochs, least=0, most=config.epochs)
     if config.init is not None:
         _ = config.initialization  # refuses what can't be read
+    if config.monitor != Config.monitor:
+        check_monitor(config.monitor, config.metrics)
     if (config.momentum or config.nesterov) and not _entry("optimizer", config.optimizer, "momentum"):
         raise UserError(
             f"momentum is for the optimizer sgd, and optimizer is {str(config.optimizer)!r}: "

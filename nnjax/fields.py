@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from nnjax import parts
-from nnjax.parts import Part
+from nnjax.parts import Part, PartLike
 from nnjax.seeds import parse_need
 from nnjax.validation import UserError, check_count, check_range, check_seed, choice
 
@@ -154,6 +154,40 @@ def _counted(name: str) -> Callable[[Any], None]:
     return lambda value: check_count(name, value)
 
 
+def check_monitor(monitor: str, metrics: Iterable[PartLike]) -> None:
+    """Refuse what the best epoch can't be chosen by.
+
+    Args:
+        monitor: ``valid_`` and the name of a metric.
+        metrics: what is recorded beside the standard ones.
+
+    Raises:
+        UserError: naming what can be.
+    """
+    tabled = {name: parts.entry("metrics", name) for name in parts.names("metrics")}
+    own = {part.name.rpartition(":")[2]: part for part in metrics if isinstance(part, Part)}
+    named = tabled | {name: part.function for name, part in own.items()}
+    known = [f"valid_{name}" for name, metric in named.items() if _has_best(metric)]
+    part = own.get(monitor.removeprefix("valid_"))
+    if part is None or _better(part.function):
+        choice("monitor", monitor, known)
+    elif not part.lost:
+        raise UserError(
+            f"monitor is {monitor!r}, and the metric {part} doesn't say which values are better: give it as "
+            f"nnjax.Metric(…, better='higher') or 'lower', or monitor one of {', '.join(known)}"
+        )
+
+
+def _better(metric: Any) -> str:
+    """Which values a metric says to be better; a plain function says nothing."""
+    return str(getattr(metric, "better", ""))
+
+
+def _has_best(metric: Any) -> bool:
+    """Whether a metric is one number of the examples, and says which values are better."""
+    return bool(_better(metric)) and metric.of == "example" and not metric.dims
+
+
 CHECKS: dict[str, Callable[[Any], None]] = {
     "hidden": _each(check_count, "hidden"),
     "activation_slope": _ranged("activation_slope"),
@@ -182,8 +216,8 @@ any momentum or dropout."""
 
 NUMBERS = (
     *("activation_slope", "dropout", "init", "learning_rate", "layer_rates", "weight_decay", "momentum"),
-    *("schedule_end", "schedule_steps", "warmup_epochs", "epochs", "patience", "seeds"),
-    *("init_seed", "data_seed"),
+    *("schedule_end", "schedule_steps", "warmup_epochs", "epochs", "patience", "monitor"),
+    *("seeds", "init_seed", "data_seed"),
 )
 """The fields that are inputs of the program."""
 

@@ -19,9 +19,10 @@ class ByNeed:
     """
 
     zone: float | None = None
-    """A decision to reach: no other setting is better than the best by more, in validation accuracy."""
+    """A decision to reach: no other setting is better than the best by more, in validation accuracy or what else is
+    monitored."""
     half_width: float | None = None
-    """To be reached by the intervals of the best's validation accuracy and of its leads over the others."""
+    """To be reached by the intervals of the best's mean and of its leads over the others."""
     confidence: float = 0.95
     """Of all that is said in all rounds together."""
     first: int = 4

@@ -23,6 +23,7 @@ def make_hyper(**changes: Any) -> Hyperparameters:
         "epochs": 1,
         "dropout": 0,
         "activation_slope": 1,
+        "monitor": 1,
     }
     return Hyperparameters(
         **{name: jnp.asarray(value, jnp.float64) for name, value in (numbers | changes).items()}

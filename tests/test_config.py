@@ -185,6 +185,7 @@ def any_fields(draw):
     values["batch_size"], values["schedule_steps"] = draw(st.integers(1, 500)), draw(st.integers(1, 9))
     values["epochs"] = draw(st.integers(1, 1000))
     values["patience"] = draw(st.none() | st.integers(1, 100))
+    values["monitor"] = draw(st.sampled_from(["valid_accuracy", "valid_loss"]))
     values["warmup_epochs"] = draw(st.floats(0, values["epochs"]))
     values["seeds"] = draw(st.integers(1, 1000) | st.lists(SEED, min_size=1, max_size=4, unique=True).map(tuple))
     values["init_seed"], values["data_seed"] = draw(st.none() | SEED), draw(st.none() | SEED)

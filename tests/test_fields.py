@@ -36,6 +36,7 @@ OTHERS = {
     "warmup_epochs": {"warmup_epochs": 1},
     "epochs": {"epochs": 3},
     "patience": {"patience": 2},
+    "monitor": {"monitor": "valid_loss"},
     "init_seed": {"init_seed": 3},
     "data_seed": {"data_seed": 3},
 }
@@ -66,7 +67,16 @@ def test_a_field_does_what_its_class_says(digits, field):
 
 
 def test_a_number_is_an_input_of_the_program(digits):
-    for field in ("activation_slope", "dropout", "learning_rate", "weight_decay", "momentum", "schedule_end"):
+    fields = (
+        "activation_slope",
+        "dropout",
+        "learning_rate",
+        "weight_decay",
+        "momentum",
+        "schedule_end",
+        "monitor",
+    )
+    for field in fields:
         changed = replace(BASE, OTHERS[field])
         structure = Structure.of(BASE, 10, 64)
         one, other = (hyperparameters(config, structure, 100) for config in (BASE, changed))

@@ -30,7 +30,7 @@ class SearchOptions:
     fresh: int | None = None
     """Seeds with which the best is trained anew; None: as many as the search has, 0: none."""
     zone: float = 0.005
-    """The difference of validation accuracies that is taken for none."""
+    """The difference of validation accuracies, or of what else is monitored, that is taken for none."""
     confidence: float = 0.95
     """With which the settings that may be the best are told apart from the others."""
 

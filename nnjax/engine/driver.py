@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from nnjax.engine.plan import Group, Run
+from nnjax.training.monitor import VALID, signs
 from nnjax.training.start import RunState
 from nnjax.types import Params
 
@@ -45,7 +46,7 @@ class Standing(NamedTuple):
     """How the runs of a group stand at the end of a stretch."""
 
     group: Group
-    best: np.ndarray  # [R]: the highest validation accuracy so far; NaN: the run has diverged
+    best: np.ndarray  # [R]: the score of the best epoch so far; NaN: the run has diverged
     stopped: np.ndarray  # [R]: which were stopped
     trained: int  # epochs of all runs
 
@@ -60,6 +61,13 @@ class Outcome(NamedTuple):
     stopped_epoch: np.ndarray  # [R]; 0 for none
     best_params: Params | None  # [R, …]; of a shared program its vectors [R, P]
     last_params: Params | None
+
+
+def best_scores(group: Group, outcome: Outcome, monitor: str) -> np.ndarray:
+    """The best score of each run by the monitored metric, ``[R]``, the higher the better; NaN: it has diverged."""
+    sign = signs(group.structure.metrics)[monitor.removeprefix(VALID)]
+    best = np.fmax.reduce(sign * outcome.epochs[monitor], axis=1)
+    return np.where(outcome.diverged_epoch > 0, np.nan, best)
 
 
 class Driver:

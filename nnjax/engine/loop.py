@@ -15,6 +15,7 @@ from nnjax.engine.own import OwnPrograms
 from nnjax.engine.plan import Group
 from nnjax.engine.progress import Progress
 from nnjax.engine.shared import SharedPrograms
+from nnjax.training import monitor
 from nnjax.types import Params
 from nnjax.validation import UserError
 
@@ -57,7 +58,7 @@ def train(
                     training.stop_all()
                 best = max(best, training.best)
                 if progress is not None:
-                    progress.update(int(end.trained.sum()), f"best {best:.4g}", driver.total)
+                    progress.update(int(end.trained.sum()), f"best {training.sign * best:.4g}", driver.total)
             driver.on_standing(training.standing)
             if not training.trains:
                 driver.on_outcome(stretch.group, under_way.pop(stretch.group).outcome(keep_parameters))
@@ -102,6 +103,10 @@ class Training:
         self._setting = np.unique([run.setting for run in group.runs], return_inverse=True)[1]  # [R]
         patience = [run.config.patience for run in group.runs]
         self._patience = np.array([np.inf if epochs is None else epochs for epochs in patience])  # [R]
+        metrics = group.structure.metrics
+        self._monitor = np.array([monitor.index_of(metrics, run.config.monitor) for run in group.runs])  # [R]
+        self.sign = list(monitor.signs(metrics).values())[self._monitor[0]]
+        """What makes a value of a score, of the first run."""
         self._programs: OwnPrograms | SharedPrograms = (
             SharedPrograms(group) if group.shared else OwnPrograms(group)
         )
@@ -120,7 +125,8 @@ class Training:
         runs = len(self.group.runs)
         self.finite = np.full(runs, True)  # [R]: which runs have not been seen to diverge
         self.stopped_epoch = np.zeros(runs, np.int32)  # [R]: at whose end a run was stopped, 0 for none
-        self.best_accuracy = np.full(runs, -np.inf)  # [R]: of validation, in the epochs that have been seen
+        self.best_score = np.full(runs, -np.inf)  # [R]: of the best of the epochs that have been seen
+        self._best_loss = np.full(runs, np.inf)
         self._best_epoch = np.zeros(runs, np.int32)
 
     def epochs(self, count: int, *, wait: bool = False, states: bool = False) -> Iterator[EpochEnd]:
@@ -156,13 +162,13 @@ class Training:
     @property
     def standing(self) -> Standing:
         """How the runs stand."""
-        best = np.where(self.finite, self.best_accuracy, np.nan)
+        best = np.where(self.finite, self.best_score, np.nan)
         return Standing(self.group, best, self.stopped_epoch > 0, self._trained)
 
     @property
     def best(self) -> float:
-        """The best setting's mean over its runs of the highest validation accuracy so far; −∞ for none."""
-        score = np.where(self.finite, self.best_accuracy, -np.inf)
+        """The best setting's mean over its runs of the best score so far; −∞ for none."""
+        score = np.where(self.finite, self.best_score, -np.inf)
         return float((np.bincount(self._setting, score) / np.bincount(self._setting)).max())
 
     def stop(self, runs: Stops) -> None:
@@ -204,14 +210,21 @@ class Training:
         trained = np.isfinite(metrics["train_loss"])
         # A run that had an epoch to train in and has no loss has diverged.
         self.finite &= trained | (self._until < epoch)
-        valid = metrics["valid_accuracy"]
-        better = valid > self.best_accuracy
-        self.best_accuracy = np.where(better, valid, self.best_accuracy)
-        self._best_epoch = np.where(better, epoch, self._best_epoch)
+        self._keep_best(epoch, metrics)
         self._history.append(metrics)
         self._trained += int(trained.sum())
         held = layout.get_runs(self.grid, self._states) if states else None
         return EpochEnd(epoch, self.group.runs, trained, metrics, held)
+
+    def _keep_best(self, epoch: int, metrics: Metrics) -> None:
+        """Note which runs have had their best epoch so far, as their states do."""
+        named = self.group.structure.metrics
+        valid = {name: metrics[monitor.VALID + name] for name in monitor.signs(named)}
+        score = np.stack(monitor.scores(named, valid))[self._monitor, np.arange(len(self._monitor))]
+        better = monitor.better(score, valid["loss"], self.best_score, self._best_loss)
+        self.best_score = np.where(better, score, self.best_score)
+        self._best_loss = np.where(better, valid["loss"], self._best_loss)
+        self._best_epoch = np.where(better, epoch, self._best_epoch)
 
     def compile(self) -> None:
         """Have the epoch's program on all devices that the group uses."""

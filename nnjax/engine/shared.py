@@ -87,12 +87,13 @@ class SharedPrograms:
             self.hyper[0],
             jax.ShapeDtypeStruct((self.shared.pieces[-1].end,), np.float32),
         )
-        none, lowest = np.zeros((), np.int32), np.array(-np.inf, np.float32)
+        none, worst = np.zeros((), np.int32), np.float32(-np.inf)
         states = []
         for chunk, (run,) in enumerate(self.grid.runs[:, 0]):
             params: Any = packed(self.shared, start_of(self.group.runs[run], self.group.data))
             opt_state = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), moments)
-            state: Any = RunState(TrainState(params, opt_state, none), params, lowest, none, none, none)  # type: ignore[arg-type]
+            train = TrainState(params, opt_state, none)  # type: ignore[arg-type]
+            state: Any = RunState(train, params, worst, -worst, none, none, none)  # type: ignore[arg-type]
             copied = jax.tree.map(lambda leaf: np.array(leaf)[None, None], state)  # each leaf is donated
             states.append(jax.device_put(copied, self.grid.device(chunk)))
         return states

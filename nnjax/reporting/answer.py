@@ -22,14 +22,14 @@ TINY = 1e-9
 def conclusion(results: xr.Dataset | Overview) -> str:
     """A few sentences: the best setting, its test accuracy, and its lead over the next with the interval.
 
-    The best and the next are chosen on validation accuracy (`stats.rank`); the lead is the mean difference of
+    The best and the next are chosen on what was monitored (`stats.rank`); the lead is the mean difference of
     their test accuracies over common seeds (`stats.paired_difference`), in percentage points. Where the result
     records ``chance``, the share of the commonest class in the test set, and the best setting's test accuracy
     can't be told from it, that is said as well.
 
     Of a search (`nnjax.search`) it says what the choice promises too much, what the best is worth with fresh seeds
-    (`stats.t_interval`), how many settings may be the best too, which field mattered most where that can be said,
-    and what stopping runs early has saved.
+    (`stats.t_interval`), how many settings may be the best too, and which field mattered most where that can be
+    said. Where runs were stopped early, it says how many, and how many epochs that has saved.
 
     Raises:
         UserError: as `stats.settings` does.
@@ -43,12 +43,12 @@ def conclusion(results: xr.Dataset | Overview) -> str:
         return f"There is nothing to compare: {ended}."
     said = searched.said(found)
     if said:
-        return _choice(found, best, said, f"{ended[0].upper()}{ended[1:]}{_saved(found)}.")
+        return _choice(found, best, said, f"{ended[0].upper()}{ended[1:]}.")
     words = f"{number(accuracy.mean)}%, {_ends(accuracy)}"
     if len(found) == 1:
         return f"The test accuracy is {words}; {ended}.{_chance(found, accuracy)}{_need(found)}"
     first = (
-        f"{best.label} is the best of {len(found)} settings, chosen on validation accuracy: "
+        f"{best.label} is the best of {len(found)} settings, chosen on {found.monitor.words}: "
         f"its test accuracy is {words}; {ended}."
     )
     second = found.setting(found.order[1])
@@ -83,27 +83,29 @@ def _need(found: Overview) -> str:
     if status == "diverged":
         return f"{words} Nothing is decided, as all settings have diverged runs."
     if len(found) > 1:
-        by = f"may be better{name} by up to {number(behind)} points of" if behind > 0 else f"is better{name} in"
-        words += f" {'Another' if behind > 0 else 'No other'} setting {by} validation accuracy, {sure}"
-        words += f"; asked for were {number(zone)}." if zone is not None and behind > zone else "."
+        by = f"may be better{name} by up to {_points(found, behind)}" if behind > 0 else f"is better{name}"
+        words += f" {'Another' if behind > 0 else 'No other'} setting {by} in {found.monitor.words}, {sure}"
+        words += f"; asked for was {_points(found, zone)}." if zone is not None and behind > zone else "."
     if width is not None:
         own, lead = said.get("width", math.nan), said.get("widest_lead")
-        known = f"known to ± {number(own)}" + (f", its leads to ± {number(lead)} at least" if lead else "")
-        words += f" The best's validation accuracy is {known}, {sure}"
-        words += f"; asked for was ± {number(width)}." if status == "gave up" else "."
+        known = f"known to ± {_points(found, own)}" + (f", its leads to ± {_points(found, lead)}" if lead else "")
+        words += f" The best's {found.monitor.words} is {known}, {sure}"
+        words += f"; asked for was ± {_points(found, width)}." if status == "gave up" else "."
     return words
 
 
 def _choice(found: Overview, best: Setting, said: Mapping[str, Any], ended: str) -> str:
     """What a search has chosen, and what that is worth."""
-    score = stats.t_interval(found.accuracies["valid"][best.place]).mean
+    score = found.monitor.sign * stats.t_interval(found.scores[best.place]).mean
     optimism = float(said.get("optimism", math.nan))
     tried = f"is the best of {len(found)} settings" if len(found) > 1 else "is the one setting that was tried"
-    words = f"{best.label} {tried}, chosen on validation accuracy: {number(score)}%, "
+    words = f"{best.label} {tried}, chosen on {found.monitor.words}: {_value(found, score)}, "
     if math.isnan(optimism):
         words += "of whose optimism nothing is known."
     else:
-        words += f"of which some {number(optimism)} percentage points are the optimism of choosing the highest."
+        part = f"{number(optimism)} percentage points" if found.monitor.is_accuracy else _value(found, optimism)
+        which = f"the optimism of choosing the {found.monitor.extreme}"
+        words += f"of which some {part} are {which}." if found.monitor.sign > 0 else f"too low by {part}, {which}."
     fresh = stats.t_interval(found.metrics.get("fresh_test_accuracy", []))
     runs = len(said.get("fresh_seeds", ()))
     if fresh.n:
@@ -135,22 +137,33 @@ def _contenders(found: Overview, said: Mapping[str, Any]) -> str:
         sure += ", those stopped early taken for worse"
     if not others:
         return f" No other setting may be the best, {sure}."
-    zone = f"differences within {number(float(said.get('zone', 0)))} points count as none"
+    within = float(said.get("zone", 0))
+    zone = _points(found, within)
+    zone = f"differences within {zone} count as none"
     return f" {others} other setting{'' if others == 1 else 's'} may be the best too, {sure}; {zone}."
 
 
 def _saved(found: Overview) -> str:
-    """The share of the epochs that were not trained since their runs were stopped, as not worth them."""
+    """The epochs that were not trained since their runs were stopped, as not worth them."""
     if not found.stopped.any() or "ended" in found.attrs:  # by hand or by the clock, nothing is saved
         return ""
     status = found.metrics["status"].transpose(*found.axes, ...).values.reshape(len(found), -1)
     curves = found.metrics["valid_loss"].transpose(*found.axes, ..., "epoch").values
     trained = (~np.isnan(curves)).sum(axis=-1).reshape(status.shape)
     epochs = found.columns.get("epochs", np.full(len(found), curves.shape[-1])).astype(int)[:, None]
-    saved = (
-        np.where(status == "stopped", epochs - trained, 0).sum() / np.where(status == "missing", 0, epochs).sum()
-    )
-    return f", which saved {100 * saved:.0f}% of the epochs"
+    saved = int(np.where(status == "stopped", epochs - trained, 0).sum())
+    total = int(np.where(status == "missing", 0, epochs).sum())
+    return f", which saved {saved:,} of the {total:,} epochs ({100 * saved / total:.0f}%)"
+
+
+def _value(found: Overview, value: float) -> str:
+    """A value of what was monitored: an accuracy in percent."""
+    return f"{number(value)}%" if found.monitor.is_accuracy else f"{value:.4g}".replace("-", "−")
+
+
+def _points(found: Overview, difference: float) -> str:
+    """A difference of what was monitored: of accuracies in percentage points."""
+    return f"{number(difference)} points" if found.monitor.is_accuracy else _value(found, difference)
 
 
 def _seeds(count: int) -> str:
@@ -162,7 +175,7 @@ def _ended(found: Overview) -> str:
     total = found.total * len(found) - int(found.missing.sum())
     diverged, stopped = int(found.diverged.sum()), int(found.stopped.sum())
     if total == 1:
-        return f"the run {'diverged' if diverged else 'was stopped' if stopped else 'finished'}"
+        return f"the run {'diverged' if diverged else 'was stopped' if stopped else 'finished'}{_saved(found)}"
     if diverged in (0, total):
         words = f"{'all' if diverged else 'none of the'} {total} runs diverged"
     else:
@@ -173,7 +186,7 @@ def _ended(found: Overview) -> str:
             words += f", with {with_one if len(guilty) == 1 else f'{len(guilty)} of the settings'}"
     if stopped:
         words += f", and {stopped} {'was' if stopped == 1 else 'were'} stopped before the last epoch"
-    return words
+    return words + _saved(found)
 
 
 def _chance(found: Overview, accuracy: Estimate) -> str:

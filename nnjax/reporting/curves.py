@@ -113,7 +113,8 @@ def caption(results: xr.Dataset | Overview) -> str:
         leave = "1 curve{} leaves" if count == 1 else f"{count} curves{{}} leave"
         words.append(f"{leave.format(whose)} the loss axis, up to {drawn.tops[drawn.leaving].max():.0e}.")
     if len(settings) < len(drawn.found):
-        words.append(f"Drawn are the best {len(settings)} of {len(drawn.found)} settings by validation accuracy.")
+        by = drawn.found.monitor.words
+        words.append(f"Drawn are the best {len(settings)} of {len(drawn.found)} settings by {by}.")
     if left_out := sum(setting.diverged for setting in settings):
         words.append(f"Diverged and left out: {left_out} of {total} runs.")
     return " ".join(words)

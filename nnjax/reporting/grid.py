@@ -101,7 +101,7 @@ def caption(results: xr.Dataset | Overview) -> str:
     cells = _cells(found)
     words = ["Mean validation accuracy in percent, at each run's best epoch, over the runs that didn't diverge."]
     if cells.best is not None:
-        words.append("The frame is around the best setting, chosen on validation accuracy.")
+        words.append(f"The frame is around the best setting, chosen on {found.monitor.words}.")
     low, _ = ends(cells.percent)
     if (cells.percent < low).any():
         words.append(f"The colours end at {low:.0f}%.")

@@ -117,12 +117,15 @@ def note(found: Overview, shown: Sequence[Row], spread: str, mark: str) -> str:
     """What the numbers of a table are."""
     few = min((row.means["test"].n for row in shown if row.means["test"].n > 1), default=0)
     which = "finished or were stopped" if found.stopped.any() else "finished"
-    words = f"Accuracy in percent at each run's best validation epoch: mean over the runs that {which}"
+    best = "best validation epoch"
+    if not found.monitor.is_accuracy:
+        best = f"epoch of the {found.monitor.extreme} {found.monitor.words}"
+    words = f"Accuracy in percent at each run's {best}: mean over the runs that {which}"
     words += f", {spread} its 95% interval." if few else ", without intervals, which take two runs."
     if 0 < few < 8:
         words += f" Intervals of few runs (here {few}) are too narrow: with 4 runs, 80% of them cover the mean."
     if any(row.best for row in shown):
-        words += f" {mark}: chosen on validation accuracy, settings with diverged runs last."
+        words += f" {mark}: chosen on {found.monitor.words}, settings with diverged runs last."
     left_out = len(found) - len(shown)
     if left_out:
         words += f" Shown are the best {len(shown)} settings, the best first; {left_out} are left out."

@@ -21,13 +21,14 @@ from nnjax.data import Dataset
 from nnjax.nn.layers import layer_of, leaf_of
 from nnjax.results.forward import recorded_program
 from nnjax.results.provenance import provenance
-from nnjax.results.runs import labels_of
+from nnjax.results.runs import Monitor, labels_of
 from nnjax.training.metrics import Variable, variables
+from nnjax.training.monitor import VALID
 from nnjax.training.structure import Structure
 from nnjax.types import Params
 
 RUN_VARIABLES = {
-    "best_epoch": "epoch of the highest validation accuracy",
+    "best_epoch": "epoch of the best value of what is monitored",
     "status": "how the run ended",
     "diverged_epoch": "epoch in which loss or parameters stopped being finite, 0 for none",
     "stopped_epoch": "epoch at whose end the run was stopped, 0 for none",
@@ -93,6 +94,7 @@ def label(
         for index, part in zip(at, parts, strict=True):
             column[index] = getattr(part.outcome, name)
         found[name] = (*shape.variable(column), {"long_name": RUN_VARIABLES[name]})
+    found["best_epoch"][-1].update(_monitored(config, axes, parts))
     diverged, stopped = found["diverged_epoch"][1], found["stopped_epoch"][1]
     begun = shape.full((), False, bool)
     begun[np.concatenate(at)] = True
@@ -106,6 +108,18 @@ def label(
     if seeds:
         coords["seed"] = np.array(seeds)
     return xr.Dataset(found, coords, provenance(config, axes, [part.data for part in parts], device, wall_time))
+
+
+def _monitored(config: Config, axes: Sequence[Axis], parts: Sequence[Trained]) -> dict[str, str]:
+    """What is said of the metric that all settings monitor; nothing where they monitor several."""
+    along = [axis.changes for axis in axes if "monitor" in axis.fields]
+    names = {change.get("monitor", config.monitor) for changes in along for change in changes} or {config.monitor}
+    if len(names) > 1:
+        return {}
+    (name,) = names
+    metric = dict(parts[0].structure.metrics)[name.removeprefix(VALID)]
+    said = Monitor(name, metric.better)
+    return {"long_name": f"epoch of the {said.extreme} {said.words}", "monitor": name, "better": metric.better}
 
 
 def _metrics(

@@ -11,10 +11,11 @@ import xarray as xr
 import yaml
 
 from nnjax.axes import Axis
-from nnjax.config import flatten
+from nnjax.config import Config, flat, flatten
 from nnjax.results import files
 from nnjax.results.configs import recorded_axes
 from nnjax.results.labels import PARAMS
+from nnjax.results.provenance import plain
 from nnjax.results.runs import labels_of
 from nnjax.validation import UserError
 
@@ -108,8 +109,9 @@ def check_alike(first: Piece, part: Piece) -> None:
             f"{', '.join(first.dims) or 'none'}: parts of one sweep have the same"
         )
     varied = {name for dim in first.dims for each in (first, part) for name in _along(each.results, dim)}
+    unsaid = plain(flat(Config()))  # as in files from before there was a field
     for name in dict.fromkeys([*first.words, *part.words]):
-        mine, its = first.words.get(name), part.words.get(name)
+        mine, its = (each.words.get(name, unsaid.get(name)) for each in (first, part))
         if mine != its and name not in varied:
             raise UserError(
                 f"{name} is {its!r} in {part.name} and {mine!r} in {first.name}, and is no axis of them"

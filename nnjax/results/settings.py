@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from nnjax.results.runs import METRICS, OF_SEARCH, accuracies, counted, seed_dims
+from nnjax.results.runs import METRICS, OF_SEARCH, Monitor, accuracies, counted, monitor_of, scores, seed_dims
 from nnjax.spelling import nearest
 from nnjax.validation import UserError
 
@@ -93,9 +93,19 @@ class Overview:
         return xr.Dataset(arrays, coords)
 
     @cached_property
+    def monitor(self) -> Monitor:
+        """What the best epochs and the best setting are chosen by."""
+        return monitor_of(self.metrics)
+
+    @cached_property
+    def scores(self) -> NDArray[Any]:
+        """The scores of the runs, by which settings are compared, ``[K, runs]``: `nnjax.results.runs.scores`."""
+        return scores(self.metrics).transpose(*self.axes, *seed_dims(self.metrics)).values.reshape(len(self), -1)
+
+    @cached_property
     def order(self) -> NDArray[np.int64]:
         """The places of the settings, best first, ``[K]``: see `rank`."""
-        runs = self.accuracies["valid"].values.reshape(len(self), -1)
+        runs = self.scores
         there = ~np.isnan(runs)
         count = there.sum(axis=1)
         mean = np.where(there, runs, 0).sum(axis=1) / np.maximum(count, 1).astype(runs.dtype)
@@ -139,11 +149,12 @@ def overview(results: xr.Dataset | Overview) -> Overview:
     if isinstance(results, Overview):
         return results
     known = [str(name) for name in results.data_vars]
-    for name in METRICS:
+    needed = METRICS if "best_epoch" not in known else (*METRICS, monitor_of(results).name)
+    for name in needed:
         if name not in known:
             close = nearest(name, known)
             raise UserError(f"the result has no variable {name!r}, which every sweep's result has{close}")
-    metrics = results[[*METRICS, *(name for name in OF_SEARCH if name in known)]]
+    metrics = results[list(dict.fromkeys([*needed, *(name for name in OF_SEARCH if name in known)]))]
     seeds = seed_dims(metrics)
     axes = {str(dim): size for dim, size in metrics["status"].sizes.items() if dim not in seeds}
     count = math.prod(axes.values())
@@ -171,10 +182,10 @@ def settings(results: xr.Dataset | Overview) -> list[Setting]:
 
 
 def rank(results: xr.Dataset | Overview) -> list[Setting]:
-    """The settings, best first: chosen on validation accuracy, never on the test set.
+    """The settings, best first: chosen on validation accuracy or what else was monitored, never on the test set.
 
-    A setting is better the smaller its share of diverged runs, and among equal shares the higher the mean over
-    its other runs of the validation accuracy at each run's best epoch. So a setting with diverged runs
+    A setting is better the smaller its share of diverged runs, and among equal shares the better the mean over
+    its other runs of the monitored metric at each run's best epoch. So a setting with diverged runs
     comes after all settings without any, however accurate its other runs are, and one whose runs all diverged
     comes last. Settings that tie stay in the order of the sweep.
 

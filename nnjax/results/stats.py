@@ -2,13 +2,14 @@
 
 from nnjax.results.configs import best
 from nnjax.results.intervals import Estimate, interquartile_mean, interval, paired_difference, summary, t_interval
-from nnjax.results.runs import METRICS, SEEDS, accuracies, counted, seed_dims
+from nnjax.results.runs import METRICS, SEEDS, Monitor, accuracies, counted, monitor_of, scores, seed_dims
 from nnjax.results.settings import Overview, Setting, overview, rank, settings
 
 __all__ = [
     "METRICS",
     "SEEDS",
     "Estimate",
+    "Monitor",
     "Overview",
     "Setting",
     "accuracies",
@@ -16,9 +17,11 @@ __all__ = [
     "counted",
     "interquartile_mean",
     "interval",
+    "monitor_of",
     "overview",
     "paired_difference",
     "rank",
+    "scores",
     "seed_dims",
     "settings",
     "summary",

@@ -7,7 +7,7 @@ import numpy as np
 
 from nnjax.config import Config, replace
 from nnjax.data import Dataset
-from nnjax.engine.driver import Driver, Fixed, Outcome, Standing, Stretch
+from nnjax.engine.driver import Driver, Fixed, Outcome, Standing, Stretch, best_scores
 from nnjax.engine.plan import Group, Plan, plan
 from nnjax.engine.sharing import Known
 from nnjax.results import labels
@@ -116,13 +116,12 @@ class Batches(Driver):
         return self._inner.ask()
 
     def _tell(self) -> None:
-        """Tell the sampler the mean of the best validation accuracies over the seeds; NaN where a run diverged."""
+        """Tell the sampler the mean over the seeds of each run's best score; NaN where a run diverged."""
         if self._inner is None or self.plan is None:
             return
         scores: dict[Config, list[float]] = {}
         for group, outcome in self._inner.outcomes:
-            best = np.fmax.reduce(outcome.epochs["valid_accuracy"], axis=1)
-            best = np.where(outcome.diverged_epoch > 0, np.nan, best)
+            best = best_scores(group, outcome, self.plan.config.monitor)
             for run, score in zip(group.runs, best, strict=True):
                 scores.setdefault(self.plan.settings[run.setting], []).append(float(score))
         for values in self._asked:

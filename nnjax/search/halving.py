@@ -131,7 +131,7 @@ class Raced(Driver):
         self.outcomes.append((group, outcome))
 
     def _scores(self) -> dict[int, np.ndarray]:
-        """Of each setting that nobody has stopped, the best validation accuracy so far of each run."""
+        """Of each setting that nobody has stopped, the best score so far of each run."""
         found: dict[int, list[float]] = {}
         for group, standing in self._standing.items():
             for index in np.flatnonzero(~standing.stopped):

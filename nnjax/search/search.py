@@ -1,7 +1,8 @@
 """A search: settings of a space are trained with all their seeds, the best is chosen, and trained anew.
 
-The choice is made on validation accuracy alone. The best of many is the luckiest too, so that its score promises
-too much: by how much is estimated, and what it is worth comes from fresh seeds.
+The choice is made on the validation set alone, by its accuracy or what else the configuration monitors. The best
+of many is the luckiest too, so that its score promises too much: by how much is estimated, and what it is worth
+comes from fresh seeds.
 """
 
 import json
@@ -54,7 +55,9 @@ def search(
     progress: bool | None = None,
     time_limit: float | None = None,
 ) -> xr.Dataset:
-    """Train settings of a space, choose the best on validation accuracy, and train it anew with fresh seeds.
+    """Train settings of a space, choose the best on the validation set, and train it anew with fresh seeds.
+
+    The best is that of ``config.monitor``: the highest validation accuracy where nothing else is said.
 
     Args:
         config: the setting that the space varies.
@@ -69,7 +72,7 @@ def search(
         halving: stop the worse settings early.
         fresh: seeds with which the best is trained anew, beginning after the largest of the search; None takes as
             many as the search has, and 0 leaves it out.
-        zone: the difference of validation accuracies that is taken for none.
+        zone: the difference of validation accuracies, or of what else is monitored, that is taken for none.
         confidence: with which the settings that may be the best are told apart from the others.
         keep_parameters: keep the best and the last parameters of each run.
         progress: show a bar, or nothing; None shows a bar on a terminal and a line now and then elsewhere.
@@ -164,7 +167,7 @@ def _concluded(
 ) -> xr.Dataset:
     """The results with what follows from them: the best, who else it may be, its optimism, and its fresh runs."""
     seen = overview(results)
-    valid = seen.accuracies["valid"].values.reshape(len(seen), -1).astype(float)
+    valid = seen.scores.astype(float)
     best = int(seen.order[0])
     count = valid.shape[1]
     contenders = np.full(len(seen), True)
@@ -177,12 +180,13 @@ def _concluded(
         else:
             need = ByNeed(zone, confidence=confidence, first=2, most=max(2, count))
         contenders = np.asarray(look(need, finished, begun).contenders)
-        said["score"] = float(np.nanmean(valid[best])) if np.isfinite(valid[best]).any() else np.nan
+        mean = float(np.nanmean(valid[best])) if np.isfinite(valid[best]).any() else np.nan
+        said["score"] = seen.monitor.sign * mean
         if (begun == count).all():
             promise = optimism(finished)
-            said |= {"score": promise.score, "optimism": promise.optimism}
+            said |= {"score": seen.monitor.sign * promise.score, "optimism": promise.optimism}
     contenders[best] = True
-    said |= {"best": best, "zone": zone, "confidence": confidence}
+    said |= {"best": best, "monitor": seen.monitor.name, "zone": zone, "confidence": confidence}
     results = results.assign(
         contender=("setting", contenders, {"long_name": "whether the setting may be the best"})
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nnjax.engine.driver import Driver, Outcome, Stretch
+from nnjax.engine.driver import Driver, Outcome, Stretch, best_scores
 from nnjax.engine.plan import Group, Plan
 from nnjax.search.needed import Needed, needed
 from nnjax.seeds import ByNeed
@@ -27,7 +27,7 @@ class NeededSeeds(Driver):
         """How many seeds each setting has, or has been asked for, ``[K]``."""
         self._plan = plan
         self._scores = np.full((len(plan.settings), need.most), np.nan)
-        """The best validation accuracy of each run, ``[K, S]``."""
+        """The best score of each run, ``[K, S]``."""
 
     def ask(self) -> Sequence[Stretch]:
         found = self.look()
@@ -45,9 +45,7 @@ class NeededSeeds(Driver):
 
     def on_outcome(self, group: Group, outcome: Outcome) -> None:
         self.outcomes.append((group, outcome))
-        best = np.fmax.reduce(outcome.epochs["valid_accuracy"], axis=1)
-        best = np.where(outcome.diverged_epoch > 0, np.nan, best)
-        for run, score in zip(group.runs, best, strict=True):
+        for run, score in zip(group.runs, best_scores(group, outcome, self._plan.config.monitor), strict=True):
             self._scores[run.setting, run.seed_index] = score
 
     def look(self) -> Needed:

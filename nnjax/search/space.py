@@ -21,6 +21,7 @@ NOT_SEARCHED = {
         "settings are compared on the same examples: say which in the configuration",
     ),
     "metrics": "they are recorded of all settings: list them in the configuration",
+    "monitor": "settings are compared by it: say it in the configuration",
 }
 """Fields that no search may set, and why."""
 

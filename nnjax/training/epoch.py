@@ -10,6 +10,7 @@ from nnjax.data.batches import Splits, take_batch
 from nnjax.training.evaluation import evaluate
 from nnjax.training.hyper import Hyperparameters
 from nnjax.training.metrics import Values
+from nnjax.training.monitor import better, scores
 from nnjax.training.start import RunState
 from nnjax.training.step import StepMetrics, Sums, TrainState, means, train_step
 from nnjax.training.structure import Structure
@@ -83,15 +84,21 @@ def run_epoch(
     """
     trained, running = train_epoch(structure, state.train, hyper, key, order, splits)
     valid = evaluate(structure, trained.params, hyper, splits.valid, splits.scale)
-    return finished(state, trained, running, valid, hyper)
+    return finished(structure, state, trained, running, valid, hyper)
 
 
 def finished(
-    state: RunState, trained: TrainState, running: Values, valid: Values, hyper: Hyperparameters
+    structure: Structure,
+    state: RunState,
+    trained: TrainState,
+    running: Values,
+    valid: Values,
+    hyper: Hyperparameters,
 ) -> tuple[RunState, Values]:
     """The state after an epoch, with the best parameters so far, and the epoch's metrics.
 
     Args:
+        structure: what fixes the program.
         state: before the epoch.
         trained: what the steps have made of it.
         running: the metrics of training.
@@ -100,13 +107,14 @@ def finished(
     """
     finite = _all_finite((running["loss"], valid["loss"], trained.params))
     epoch = state.epoch + 1
-    new = RunState(trained, trained.params, valid["accuracy"], epoch, epoch, jnp.where(finite, 0, epoch))
+    score = _monitored(structure, valid, hyper)
+    new = RunState(trained, trained.params, score, valid["loss"], epoch, epoch, jnp.where(finite, 0, epoch))
 
     def choose(condition: Bool[Array, ""], new: PyTree, old: PyTree) -> PyTree:
         return jax.tree.map(lambda a, b: jnp.where(condition, a, b), new, old)
 
     live = (state.epoch < hyper.epochs) & (state.diverged_epoch == 0)
-    best = live & finite & (valid["accuracy"] > state.best_accuracy)
+    best = live & finite & better(score, valid["loss"], state.best_score, state.best_loss)
     fields = {
         name: choose(best if name.startswith("best_") else live, getattr(new, name), old)
         for name, old in state._asdict().items()
@@ -115,6 +123,14 @@ def finished(
     metrics |= {f"valid_{name}": value for name, value in valid.items()}
     recorded = jax.tree.map(lambda value: jnp.where(live & finite, value, jnp.nan), metrics)
     return RunState(**fields), recorded
+
+
+def _monitored(structure: Structure, valid: Values, hyper: Hyperparameters) -> Float[Array, ""]:
+    """The score by the metric that the run monitors."""
+    score, *others = scores(structure.metrics, valid)
+    for index, other in enumerate(others, 1):
+        score = jnp.where(hyper.monitor == index, other, score)
+    return score
 
 
 def _all_finite(tree: PyTree) -> Bool[Array, ""]:

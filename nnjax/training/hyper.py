@@ -17,5 +17,6 @@ class Hyperparameters(NamedTuple):
     warmup: Float[Array, ""]  # training steps
     horizon: Float[Array, ""]  # training steps, E · T
     epochs: Int[Array, ""]
+    monitor: Int[Array, ""]  # index into what can be monitored, see `nnjax.training.monitor`
     dropout: Float[Array, ""]
     activation_slope: Float[Array, ""]

@@ -33,6 +33,9 @@ Values: TypeAlias = dict[str, Float[Array, "..."]]
 OF_A_STEP = ("params", "grads", "updates")
 """The arguments of a metric of steps."""
 
+BETTER = {"higher": 1, "lower": -1}
+"""Which of two values of a metric is better, and the sign that makes the higher one the better of all."""
+
 DIMS = {"example": ("class",), "step": ("layer",)}
 """What a metric may go by, where it is of examples or of steps."""
 
@@ -48,6 +51,8 @@ class Metric:
     """What it is of: example or step."""
     dims: tuple[str, ...] = ()
     units: str = "1"
+    better: str = ""
+    """Which of two values is better, higher or lower, where the best epoch may be chosen by it; else nothing."""
 
     def __call__(self, *arguments: Any) -> Any:
         """What the function gives."""
@@ -87,8 +92,8 @@ def weight_norm(params: Params, grads: Params, updates: Params) -> Float[Array, 
 
 
 METRICS: dict[str, Metric] = {
-    "loss": Metric("loss", None),
-    "accuracy": Metric("accuracy", losses.accuracy),
+    "loss": Metric("loss", None, better="lower"),
+    "accuracy": Metric("accuracy", losses.accuracy, better="higher"),
     "grad_norm": Metric("norm of the loss gradient", grad_norm, of="step"),
     "update_ratio": Metric("norm of the update over norm of the parameters", update_ratio, of="step"),
     "class_accuracy": Metric("accuracy on the examples of a class", class_accuracy, dims=("class",)),
@@ -150,6 +155,7 @@ def _checked(part: Part, classes: int, params: Params, layers: Sequence[str]) ->
         words = (inspect.getdoc(metric) or part.name).partition("\n")[0].rstrip(".")
         metric = Metric(words, metric, of)
     choice(f"of in the metric {part}", metric.of, DIMS)
+    choice(f"better in the metric {part}", metric.better, ("", *BETTER))
     if metric.dims not in ((), DIMS[metric.of]):
         raise UserError(f"dims of the metric {part} is {metric.dims}, and must be () or {DIMS[metric.of]}")
     must = (

@@ -221,7 +221,7 @@ def run_epoch(
     valid = means(evaluation, span.evaluated.astype(scale.dtype))
     times = _ceil(steps, spacing).astype(scale.dtype)
     running |= {name: total / times for name, total in of_steps.items()}
-    return *finished(state, train, running, valid, hyper), valid
+    return *finished(structure, state, train, running, valid, hyper), valid
 
 
 def _a_part(shared: Shared, classes: int) -> tuple[Any, Batch]:

@@ -33,8 +33,9 @@ class RunState(NamedTuple):
     """A run between two epochs."""
 
     train: TrainState
-    best_params: Params  # after the epoch with the highest validation accuracy, the first of equals
-    best_accuracy: Float[Array, ""]
+    best_params: Params  # after the best epoch, see `nnjax.training.monitor`
+    best_score: Float[Array, ""]  # what is monitored, negative where less is better; −∞: no best epoch
+    best_loss: Float[Array, ""]  # of the validation set
     best_epoch: Int[Array, ""]  # 0: no epoch has ended yet in finite numbers
     epoch: Int[Array, ""]  # epochs that have ended
     diverged_epoch: Int[Array, ""]  # 0: the run is finite
@@ -104,10 +105,12 @@ def init_state(structure: Structure, params: Params, hyper: Hyperparameters) -> 
     """A run before its first epoch."""
     optimizer = optimizer_at(structure, hyper, jnp.asarray(hyper.learning_rate))
     none = jnp.zeros((), jnp.int32)
+    worst = jnp.full((), -jnp.inf, jnp.result_type(hyper.learning_rate))
     return RunState(
         train=TrainState(params, optimizer.init(params), none),
         best_params=params,
-        best_accuracy=jnp.full((), -jnp.inf, jnp.result_type(hyper.learning_rate)),
+        best_score=worst,
+        best_loss=-worst,
         best_epoch=none,
         epoch=none,
         diverged_epoch=none,

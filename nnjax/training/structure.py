@@ -13,6 +13,7 @@ from nnjax.nn.models import Network, is_random, layers, network_of, param_shapes
 from nnjax.parts import settled
 from nnjax.training.hyper import Hyperparameters
 from nnjax.training.metrics import Metric, metrics_of
+from nnjax.training.monitor import index_of
 from nnjax.training.optim import Optimizer, optimizer_of
 from nnjax.training.schedules import Schedule, schedule_of
 from nnjax.types import Dtype
@@ -96,4 +97,5 @@ def hyperparameters(
     }
     arrays: dict[str, Any] = {name: np.asarray(number, dtype) for name, number in numbers.items()}
     arrays["epochs"] = np.asarray(config.epochs, np.int32)
+    arrays["monitor"] = np.asarray(index_of(structure.metrics, config.monitor), np.int32)
     return Hyperparameters(**arrays)

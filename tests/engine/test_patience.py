@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -8,37 +10,43 @@ from nnjax.validation import UserError
 CONFIG = Config(hidden=(6,), init="xavier_uniform", learning_rate=0.5, epochs=25, seeds=3)
 
 
-def by_hand(curve, patience):
-    """The epoch at which a run is stopped, 0 for none, from the curve that it has without patience."""
-    best, at = -np.inf, 0
-    for epoch, value in enumerate(curve, 1):
-        if value > best:
-            best, at = value, epoch
+def by_hand(accuracies, losses, patience, monitor):
+    """Best epoch, and that at which a run is stopped, 0 for none, from the curves that it has without patience."""
+    best, at = (-np.inf, -np.inf), 0
+    for epoch, (accuracy, loss) in enumerate(zip(accuracies, losses, strict=True), 1):
+        pair = (accuracy, -loss) if monitor == "valid_accuracy" else (-loss, -loss)
+        if pair > best:
+            best, at = pair, epoch
         if epoch - at >= patience:
-            return epoch if epoch < len(curve) else 0
-    return 0
+            return at, epoch if epoch < len(losses) else 0
+    return at, 0
 
 
+@pytest.mark.parametrize("monitor", ["valid_accuracy", "valid_loss"])
 @pytest.mark.parametrize(
     "axes", [{"patience": [1, 2, 4, None]}, {"hidden": [(6,), (5, 4)], "patience": [2, None]}]
 )
-def test_runs_out_of_patience_are_stopped(axes, digits):
-    whole = nnjax.sweep(CONFIG, digits, {"hidden": axes.get("hidden", [(6,)])}, progress=False)
-    results = nnjax.sweep(CONFIG, digits, {"hidden": [(6,)], **axes}, progress=False)
+def test_runs_out_of_patience_are_stopped(axes, monitor, digits):
+    rate = {"valid_accuracy": 0.5, "valid_loss": 6.0}[monitor]  # at which it goes up and down
+    config = dataclasses.replace(CONFIG, monitor=monitor, learning_rate=rate)
+    whole = nnjax.sweep(config, digits, {"hidden": axes.get("hidden", [(6,)])}, progress=False)
+    results = nnjax.sweep(config, digits, {"hidden": [(6,)], **axes}, progress=False)
     stopped = 0
     for number, hidden in enumerate(results.hidden.values):
         for patience in axes["patience"]:
             runs = results.sel(hidden=hidden).isel(patience=axes["patience"].index(patience))
             for seed in range(3):
-                curve = whole.valid_accuracy.isel(hidden=number, seed=seed).values
-                expected = 0 if patience is None else by_hand(curve, patience)
+                curve, losses = (
+                    whole[name].isel(hidden=number, seed=seed).values for name in ("valid_accuracy", "valid_loss")
+                )
+                best, expected = by_hand(curve, losses, patience or 99, monitor)
                 run = runs.isel(seed=seed)
                 assert int(run.stopped_epoch) == expected
                 assert run.status == ("stopped" if expected else "finished")
                 last = expected or 25
                 np.testing.assert_allclose(run.valid_accuracy.values[:last], curve[:last], atol=1e-6)
                 assert np.isnan(run.valid_accuracy.values[last:]).all()
-                assert int(run.best_epoch) == int(np.argmax(curve[:last])) + 1
+                assert int(run.best_epoch) == best
                 stopped += expected > 0
     assert stopped > 3
 

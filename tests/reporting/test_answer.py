@@ -87,10 +87,15 @@ def test_conclusion_has_no_negative_zero() -> None:
 
 def test_conclusion_says_how_many_were_stopped() -> None:
     words = conclusion(make_results(RATES, seeds=3, stopped={(1, 0): 2, (1, 1): 1}, diverged={(2, 0): 1}))
-    assert "1 of the 12 runs diverged, with learning_rate 0.05, and 2 were stopped before the last epoch." in words
+    assert (
+        "1 of the 12 runs diverged, with learning_rate 0.05, and 2 were stopped before the last epoch, which"
+        in words
+    )
     words = conclusion(make_results(RATES, seeds=1, stopped={(1, 0): 2}))
-    assert "none of the 4 runs diverged, and 1 was stopped before the last epoch." in words
-    assert conclusion(make_results(seeds=1, stopped={(0,): 2})).endswith("the run was stopped.")
+    assert "none of the 4 runs diverged, and 1 was stopped before the last epoch, which saved" in words
+    assert conclusion(make_results(seeds=1, stopped={(0,): 2})).endswith(
+        "the run was stopped, which saved 3 of the 5 epochs (60%)."
+    )
 
 
 def at_chance(test: Any, chance: object, **arguments: Any) -> str:
@@ -139,7 +144,8 @@ def test_conclusion_where_no_run_has_an_accuracy_yet() -> None:
     results = make_results(RATES, seeds=2, stopped={(rate, seed): 0 for rate in range(4) for seed in range(2)})
     results["best_epoch"] = results["best_epoch"] * 0
     assert conclusion(results) == (
-        "There is nothing to compare: none of the 8 runs diverged, and 8 were stopped before the last epoch."
+        "There is nothing to compare: none of the 8 runs diverged, and 8 were stopped before the last epoch, "
+        "which saved 40 of the 40 epochs (100%)."
     )
 
 
@@ -176,13 +182,34 @@ def test_conclusion_of_a_search_by_hand() -> None:
     )
 
 
+def test_conclusion_says_what_was_monitored() -> None:
+    results = searched(score=0.25, optimism=0.0123, zone=0.05)
+    results["valid_loss"].values[...] = np.array([0.5, 0.25, 0.75]).reshape(3, 1, 1)
+    results["best_epoch"].attrs |= {"monitor": "valid_loss", "better": "lower"}
+    assert conclusion(results).startswith(
+        "momentum 0.1 is the best of 3 settings, chosen on validation loss: 0.25, too low by 0.0123, the optimism "
+        "of choosing the lowest. With 2 fresh seeds"
+    )
+    assert "differences within 0.05 count as none." in conclusion(results)
+    del results.attrs["search"]
+    assert "chosen on validation loss: its test accuracy is" in conclusion(results)
+
+
+def test_conclusion_of_a_sweep_says_what_stopping_saved() -> None:
+    results = with_accuracies([[0.8], [0.9]], [[0.9, 0.9], [0.9, 0.9]], stopped={(0, 0): 1, (1, 1): 3})
+    words = "none of the 4 runs diverged, and 2 were stopped before the last epoch, which saved 6 of the 20 epochs"
+    assert f"{words} (30%). Its lead" in conclusion(results)
+    alone = with_accuracies([[0.8]], [[0.9]], stopped={(0, 0): 2})
+    assert "the run was stopped, which saved 3 of the 5 epochs (60%)." in conclusion(alone)
+
+
 def test_conclusion_of_a_search_says_what_stopping_saved() -> None:
     results = searched(stopped={(0, 0): 1, (0, 1): 1, (2, 0): 3}, contenders=(False, True, False))
     assert results.sizes["epoch"] == 5
     words = conclusion(results)
     # Of 30 epochs 4, 4 and 2.
     assert "No other setting may be the best, at 95% confidence, those stopped early taken for worse." in words
-    assert words.endswith("and 3 were stopped before the last epoch, which saved 33% of the epochs.")
+    assert words.endswith("and 3 were stopped before the last epoch, which saved 10 of the 30 epochs (33%).")
     assert "saved" not in conclusion(results.assign_attrs(ended="Ctrl-C ended the training"))
 
 

@@ -13,7 +13,7 @@ import nnjax
 from made_results import KINDS, make_results
 from nnjax.axes import parse_axes
 from nnjax.config import Config
-from nnjax.results import files
+from nnjax.results import files, stats
 from nnjax.results.merge import merge
 from nnjax.validation import UserError
 
@@ -165,6 +165,10 @@ REFUSED = {
         lambda: [RESULTS.isel(seed=[0]), changed(RESULTS.isel(seed=[1]), "batch_size", 32)],
         "batch_size is 32 in part 2 and 64 in part 1, and is no axis of them",
     ),
+    "monitor": (
+        lambda: [RESULTS.isel(seed=[0]), changed(RESULTS.isel(seed=[1]), "monitor", "valid_loss")],
+        "monitor is 'valid_loss' in part 2 and 'valid_accuracy' in part 1, and is no axis of them",
+    ),
     "data": (
         lambda: [RESULTS.assign_attrs(data="digits: 9"), RESULTS.assign_attrs(data="digits: 8")],
         "part 2 was trained on other data than part 1: on digits: 8, and not on digits: 9",
@@ -186,6 +190,16 @@ def test_what_is_no_sweep_together_is_one_sentence(case):
     with pytest.raises(UserError, match=words) as caught:
         merge(parts())
     assert "\n" not in str(caught.value)
+
+
+def test_a_file_from_before_there_was_a_field_has_its_default():
+    old, new = RESULTS.isel(seed=[0, 1]), changed(RESULTS.isel(seed=[2]), "monitor", "valid_accuracy")
+    new["best_epoch"].attrs |= {"monitor": "valid_accuracy", "better": "higher"}
+    for parts in ([old, new], [new, old]):
+        joined = merge(parts)
+        xr.testing.assert_equal(joined, RESULTS)
+        assert stats.monitor_of(joined) == stats.Monitor("valid_accuracy", "higher")
+    assert stats.monitor_of(new.drop_attrs()) == stats.monitor_of(new)
 
 
 def test_equal_runs_may_be_in_several_parts():

@@ -328,6 +328,23 @@ def test_rank_puts_diverged_settings_last() -> None:
     assert [setting.place for setting in stats.rank(results)] == [3, 4, 2, 1, 0]
 
 
+def test_rank_goes_by_what_was_monitored() -> None:
+    results = make_results({"momentum": [0.0, 0.5, 0.9]}, seeds=4)
+    order = np.argsort(results["valid_loss"].values[:, :, 2].mean(axis=1))
+    results["best_epoch"].values[...] = 3
+    results["valid_loss"].values[order[0], :, [0, 1, 3, 4]] = 9  # at other epochs
+    results["valid_accuracy"].values[order[0]] = 0
+    assert stats.rank(results)[-1].place == order[0], "files that say nothing are ranked by accuracy"
+    results["best_epoch"].attrs |= {"monitor": "valid_loss", "better": "lower"}
+    assert [setting.place for setting in stats.rank(results)] == order.tolist()
+    np.testing.assert_array_equal(stats.scores(results), -results["valid_loss"].values[:, :, 2])
+    results["best_epoch"].attrs["better"] = "higher"
+    assert [setting.place for setting in stats.rank(results)] == order[::-1].tolist()
+    results["best_epoch"].attrs["monitor"] = "valid_los"
+    with pytest.raises(ValueError, match=r"no variable 'valid_los', .* did you mean 'valid_loss'"):
+        stats.rank(results)
+
+
 def test_rank_keeps_ties_in_order() -> None:
     results = make_results({"batch_size": [1, 2, 3]}, seeds=2)
     results["valid_accuracy"] = results["valid_accuracy"] * 0 + 0.5

@@ -431,6 +431,7 @@ def test_structures_differ_only_in_what_compiles() -> None:
         "warmup_epochs": 1.5,
         "epochs": 9,
         "patience": 3,
+        "monitor": "valid_loss",
         "activation_slope": 2.0,
         "init": "zeros",
         "batch_size": 2,
@@ -513,9 +514,9 @@ def assert_equal_trees(actual: Any, expected: Any) -> None:
 
 @pytest.mark.parametrize(
     ("examples", "accuracies", "best"),
-    [((0, 1, 1, 2), (0, 1, 1, 0), 2), ((2, 2, 0, 2), (0, 0, 0, 0), 1), ((2, 0, 2, 1), (0, 0, 0, 1), 4)],
+    [((0, 1, 1, 2), (0, 1, 1, 0), 3), ((2, 2, 0, 2), (0, 0, 0, 0), 3), ((2, 0, 2, 1), (0, 0, 0, 1), 4)],
 )
-def test_the_first_epoch_of_the_highest_validation_accuracy_is_kept(
+def test_the_epoch_of_the_highest_accuracy_is_kept_and_of_equals_that_of_the_lowest_loss(
     examples: tuple[int, ...], accuracies: tuple[int, ...], best: int
 ) -> None:
     case = labelled_case()
@@ -524,7 +525,8 @@ def test_the_first_epoch_of_the_highest_validation_accuracy_is_kept(
     np.testing.assert_array_equal([state.epoch for state in states], [1, 2, 3, 4])
     end = states[-1]
     assert int(end.best_epoch) == best
-    assert float(end.best_accuracy) == max(accuracies)
+    assert float(end.best_score) == max(accuracies)
+    assert float(end.best_loss) == float(history[best - 1]["valid_loss"])
     assert_equal_trees(end.best_params, states[best - 1].train.params)
     others = [state for epoch, state in enumerate(states, 1) if epoch != best]
     assert not any(np.array_equal(kernels(end.best_params), kernels(state.train.params)) for state in others)
@@ -565,7 +567,7 @@ def test_a_run_that_has_had_its_epochs_stays_as_it_is() -> None:
     assert float(tested["test_accuracy"]) == 1
     assert float(tested["test_accuracy_last"]) == 0
     for params, loss in (
-        (states[1].train.params, tested["test_loss"]),
+        (states[2].train.params, tested["test_loss"]),
         (states[3].train.params, tested["test_loss_last"]),
     ):
         network = reference.Network(case.config, params, 1)
@@ -585,7 +587,8 @@ def test_a_run_that_diverges_is_marked_with_its_epoch_and_goes_no_further(epoch:
         assert np.isfinite(values(metrics)).all() if number < epoch else np.isnan(values(metrics)).all()
         assert int(state.diverged_epoch) == (0 if number < epoch else epoch)
         assert int(state.epoch) == min(number, epoch)
-        assert int(state.best_epoch) == (1 if epoch > 1 else 0)
+        losses = [float(of_epoch["valid_loss"]) for of_epoch in history[: min(number, epoch - 1)]]
+        assert int(state.best_epoch) == (1 + int(np.argmin(losses)) if losses else 0)
         assert np.isfinite(kernels(state.best_params)).all()
     assert_equal_trees(states[-1], states[epoch - 1])
 
@@ -595,7 +598,7 @@ def test_a_run_that_diverges_is_marked_with_its_epoch_and_goes_no_further(epoch:
     if epoch == 1:
         assert np.isnan(best).all(), "no epoch has ended in finite numbers"
     else:
-        network = reference.Network(case.config, states[0].train.params, 1)
+        network = reference.Network(case.config, states[int(states[-1].best_epoch) - 1].train.params, 1)
         assert reference.deviation(best, network.evaluate(*case.valid_xy)) <= TOLERANCE
 
 
