@@ -19,7 +19,7 @@ class ByNeed:
     """
 
     zone: float | None = None
-    """A decision to reach: no other setting is better than the best by more, in validation accuracy or what else is
+    """A decision to reach: no other setting is better than the best by more, in validation accuracy or whatever is
     monitored."""
     half_width: float | None = None
     """To be reached by the intervals of the best's mean and of its leads over the others."""
