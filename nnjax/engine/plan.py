@@ -185,7 +185,7 @@ def plan(
     if data is not None and not isinstance(data, Dataset):
         raise UserError(f"data is {_kind(data)}, and must be a nnjax.Dataset, as nnjax.load_data returns it")
     if seeds is not None:
-        given = seeds if isinstance(seeds, int | str) else tuple(seeds)
+        given = tuple(seeds) if isinstance(seeds, Iterable) and not isinstance(seeds, str) else seeds
         config = dataclasses.replace(config, seeds=given)
     parsed = parse_axes(axes)
     if data is not None and any(field.startswith("data.") for axis in parsed for field in axis.fields):
