@@ -33,7 +33,7 @@ IMPOSSIBLE = {
     "truth": ({"nesterov": 1}, "nesterov is 1, and must be true or false"),
     "text": ({"init": 3}, "init is 3, and must be one of zeros, .* or module:function or file.py:function$"),
     "text or none": ({"data.dir": 3}, "data.dir is 3, and must be a text or none"),
-    "number or list": ({"seeds": "all"}, "seeds is 'all', and must be a whole number or a list of whole numbers"),
+    "number or list": ({"seeds": "all"}, "seeds is 'all', and must be a number, a list of seeds, or auto"),
     # words
     "model": (
         {"model": "mpl"},

@@ -105,6 +105,7 @@ def test_parts_trained_apart_are_the_sweep_trained_together(tmp_path):
     xr.testing.assert_identical(files.load(tmp_path / "joined.nc"), joined)
 
 
+@pytest.mark.usefixtures("as_users_have_it")  # whose last bits don't hang on the number of runs
 def test_the_configuration_does_the_joint_sweep_again():
     parts = [
         nnjax.sweep(SMALL, axes={"learning_rate": [rate], "hidden": [(2,)]}, seeds=seeds)

@@ -70,7 +70,7 @@ def test_nnjax_searches_and_prints_its_line(folder):
     assert line["diverged"] == len(line["losses"]) - len(finite)
     assert line["loss"] == pytest.approx(np.mean(finite))
     assert min(finite) < 0.5 < math.log(10)  # it has learnt
-    assert any((folder / "nnjax").rglob("*-cache"))  # the next start finds its programs
+    assert any((folder / "nnjax").rglob("*.program"))  # the next start finds its programs
 
 
 @pytest.fixture(scope="module")
