@@ -58,7 +58,8 @@ def train(
                     training.stop_all()
                 best = max(best, training.best)
                 if progress is not None:
-                    progress.update(int(end.trained.sum()), f"best {training.sign * best:.4g}", driver.total)
+                    words = f"best {training.sign * best:.4g}" if np.isfinite(best) else ""
+                    progress.update(int(end.trained.sum()), words, driver.total)
             driver.on_standing(training.standing)
             if not training.trains:
                 driver.on_outcome(stretch.group, under_way.pop(stretch.group).outcome(keep_parameters))
