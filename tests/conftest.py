@@ -112,8 +112,8 @@ def whether_optimized(optimized: bool) -> None:
     for options, name in ((compilation.LONG_VECTORS, "LONG_VECTORS"), (compilation.QUICK, "QUICK")):
         of_users = OF_USERS.setdefault(name, options["cpu"])
         options["cpu"] = of_users if optimized else SOONER
-    programs.epoch_program.cache_clear()
-    shared.epoch_program.cache_clear()
+    for made in (programs.start_program, programs.epoch_program, programs.test_program, shared.epoch_program):
+        made.cache_clear()
 
 
 @pytest.fixture(scope="session", autouse=True)
