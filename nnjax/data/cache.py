@@ -8,9 +8,10 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -29,6 +30,18 @@ def folder() -> Path:
     if own := os.environ.get("NNJAX_CACHE_DIR"):
         return Path(own).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "nnjax"
+
+
+@contextlib.contextmanager
+def whole(target: Path) -> Iterator[BinaryIO]:
+    """A file that comes to its place when all is written, or not at all."""
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f"{target.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+        Path(name).replace(target)
+    finally:
+        Path(name).unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -70,17 +83,12 @@ class Entry:
         with contextlib.suppress(OSError, RuntimeError):
             target = folder() / self.file
             target.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=target.parent, prefix=f"{self.file}.", suffix=".tmp")
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    np.savez(
-                        file,
-                        identity=np.array(self.identity),
-                        train_x=train.x,
-                        train_y=train.y,
-                        test_x=test.x,
-                        test_y=test.y,
-                    )
-                Path(name).replace(target)
-            finally:
-                Path(name).unlink(missing_ok=True)
+            with whole(target) as file:
+                np.savez(
+                    file,
+                    identity=np.array(self.identity),
+                    train_x=train.x,
+                    train_y=train.y,
+                    test_x=test.x,
+                    test_y=test.y,
+                )

@@ -10,7 +10,6 @@ import hashlib
 import os
 import platform
 import stat
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -85,13 +84,8 @@ def write(name: str, code: bytes) -> None:
         return
     with contextlib.suppress(OSError):
         _make_room(own)
-        handle, temporary = tempfile.mkstemp(dir=own, suffix=".tmp")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(hashlib.sha256(code).digest() + code)
-            Path(temporary).replace(own / (name + ENDING))
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+        with cache.whole(own / (name + ENDING)) as file:
+            file.write(hashlib.sha256(code).digest() + code)
 
 
 @functools.cache
