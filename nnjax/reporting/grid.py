@@ -15,6 +15,7 @@ from nnjax.results.stats import Overview
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.cm import ScalarMappable
     from matplotlib.figure import Figure
 
 LONGEST = 40
@@ -86,13 +87,18 @@ def grid(results: xr.Dataset | Overview) -> "Figure":
         # Broken where it is longer than its axis.
         upright = textwrap.fill(cells.names[0], max(12, int(height * rows * 12)), break_long_words=False)
         panel.set(xlabel=cells.names[1], ylabel=upright)
-        bar = figure.colorbar(mesh, ax=panel, aspect=25, pad=0.02, extend="min" if clipped else "neither")
-        bar.set_label("validation accuracy (%)")
-        bar.outline.set_visible(False)
-        bar.ax.grid(False)
+        add_bar(figure, panel, mesh, clipped=clipped, pad=0.02)
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
     return figure
+
+
+def add_bar(figure: "Figure", panel: "Axes", colours: "ScalarMappable", *, clipped: bool, pad: float) -> None:
+    """The bar that says which accuracy a colour is; pointed where some lie below its end."""
+    bar = figure.colorbar(colours, ax=panel, aspect=25, pad=pad, extend="min" if clipped else "neither")
+    bar.set_label("validation accuracy (%)")
+    bar.outline.set_visible(False)
+    bar.ax.grid(False)
 
 
 def caption(results: xr.Dataset | Overview) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from nnjax.reporting.grid import ends
+from nnjax.reporting.grid import add_bar, ends
 from nnjax.reporting.searched import MISSING, Floats, columns, plain, scores
 from nnjax.reporting.style import INK, PALETTE, PAPER, STYLE
 from nnjax.results import stats
@@ -71,12 +71,8 @@ def parallel(results: xr.Dataset | Overview) -> "Figure":
         panel.tick_params(length=0, labeltop=True, labelbottom=False)
         panel.grid(False)
         panel.spines[:].set_visible(False)
-        extend = "min" if bool((mean < bottom).any()) else "neither"
         mappable = ScalarMappable(Normalize(bottom, top), colours)
-        bar = figure.colorbar(mappable, ax=panel, aspect=25, pad=0.01, extend=extend)
-        bar.set_label("validation accuracy (%)")
-        bar.outline.set_visible(False)
-        bar.ax.grid(False)
+        add_bar(figure, panel, mappable, clipped=bool((mean < bottom).any()), pad=0.01)
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
     return figure
