@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from nnjax.data.order import num_batches
-from nnjax.engine.cost import FLOAT, step_cost
+from nnjax.engine.cost import FLOAT
 from nnjax.engine.cost import products as products_of
-from nnjax.engine.sharing import OWN_STEP, PADDING, SHARED_PART
 from nnjax.engine.speed import Speed, calibrate
+from nnjax.engine.work import OWN_STEP, part_seconds
 
 if TYPE_CHECKING:
     from nnjax.engine.plan import Group, Plan
 
-OWN_PROGRAMS, A_LAYER, SHARED_PROGRAM = 56.0, 4.0, 12.0
+OWN_PROGRAMS, A_LAYER, SHARED_PROGRAM = 56.0, 4.0, 9.0
 """What a structure's own programs take to compile, beside that for each of its layers, and what a shared one
 takes, in compilations of the small program on one core."""
 
@@ -139,11 +139,17 @@ def _epoch(group: "Group", batch_size: int, runs: int, speed: Speed) -> float:
     elements = speed.slowness if speed.is_cpu else 0.0
     if group.shared is not None:
         shared = group.shared
-        cost = step_cost(shared.structure, shared.inputs, shared.rows)
-        padding = PADDING * shared.pieces[-1].end * (2 if shared.adds_up else 1)
-        part = cost.flops / speed.rate + elements * (padding + SHARED_PART)
+        part = part_seconds(
+            shared.inputs,
+            np.array(shared.structure.network.hidden),
+            shared.structure.network.classes,
+            shared.rows,
+            shared.adds_up,
+            rate=speed.rate,
+            slowness=elements,
+        )
         parts = steps * num_batches(batch_size, shared.rows)
-        return parts * part + valid * _evaluation(group, speed)
+        return float(parts * part) + valid * _evaluation(group, speed)
     parameters = group.parameters
     moments = group.cost.state / FLOAT - 2 * parameters
     products = products_of(group.structure.network, group.data.inputs, batch_size)

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import numpy as np
@@ -95,6 +95,34 @@ def prepared(groups: Sequence[Group], under_way: Mapping[Group, "Training"]) -> 
             yield training
 
 
+class Programs(Protocol):
+    """What trains the chunks of a group; a state is what it makes of it."""
+
+    def let_train(self, until: np.ndarray, changed: np.ndarray) -> None:
+        """Say up to which epoch each run trains, ``[R]``, where that has changed for some."""
+
+    def start(self) -> list[Any]:
+        """The states of the chunks before the first epoch."""
+
+    def epoch(self, chunk: int, state: Any, epoch: int) -> tuple[Any, Any]:
+        """Begin an epoch, counted from 0: the state after it, and what `metrics` will want; may eat the state."""
+
+    def metrics(self, chunk: int, begun: Any) -> Metrics:
+        """What an epoch has found, ``[U, K, …]``; NaN of a run that isn't in training, or isn't finite."""
+
+    def ended(self, chunk: int, lives: np.ndarray, finite: np.ndarray, better: np.ndarray) -> None:
+        """The first epoch that hasn't ended has, ``[U, K]``: which runs trained, are finite, and at their best."""
+
+    def kept(self, chunk: int, state: Any) -> tuple[Params, Params]:
+        """The best and the last parameters, ``[U, K, …]``."""
+
+    def test(self, states: Sequence[Any]) -> list[Metrics]:
+        """The metrics of the test set, of each chunk ``[U, K, …]``."""
+
+    def compiled(self, chunk: int, state: Any) -> Any:
+        """The epoch's program as XLA has it."""
+
+
 class Training:
     """The runs of a group in training; a call of the compiled program is one epoch of one chunk."""
 
@@ -108,9 +136,7 @@ class Training:
         self._monitor = np.array([monitor.index_of(metrics, run.config.monitor) for run in group.runs])  # [R]
         self.sign = list(monitor.signs(metrics).values())[self._monitor[0]]
         """What makes a value of a score, of the first run."""
-        self._programs: OwnPrograms | SharedPrograms = (
-            SharedPrograms(group) if group.shared else OwnPrograms(group)
-        )
+        self._programs: Programs = SharedPrograms(group) if group.shared else OwnPrograms(group)
         self.restart()
 
     def restart(self) -> None:
@@ -118,7 +144,6 @@ class Training:
         self._until = np.array([run.config.epochs for run in self.group.runs], np.int32)  # [R]: those it has
         self._programs.let_train(self._until, np.arange(len(self._until)))
         self._states = self._programs.start()
-        self._last: list[Metrics] = [{} for _ in self._states]
         self.epoch = 0  # how many have been begun
         self._history: list[Metrics] = []
         self._trained = 0  # epochs of all runs
@@ -128,7 +153,8 @@ class Training:
         self.stopped_epoch = np.zeros(runs, np.int32)  # [R]: at whose end a run was stopped, 0 for none
         self.best_score = np.full(runs, -np.inf)  # [R]: of the best of the epochs that have been seen
         self._best_loss = np.full(runs, np.inf)
-        self._best_epoch = np.zeros(runs, np.int32)
+        self._best_epoch = np.zeros(runs, np.int32)  # [R]: 0 for none
+        self._diverged_epoch = np.zeros(runs, np.int32)  # [R]: 0 for none
 
     def epochs(self, count: int, *, wait: bool = False, states: bool = False) -> Iterator[EpochEnd]:
         """Train the runs for so many epochs, or until none of them trains; yields the end of each.
@@ -136,7 +162,7 @@ class Training:
         An epoch's metrics are fetched when the next one has begun, so that no device waits for the slowest; but
         where somebody is to ``wait`` for, who may stop runs or looks at states, the next one begins after that.
         """
-        begun: list[list[Metrics]] = []
+        begun: list[list[Any]] = []
         for _ in range(count):
             if self._ended or not self.trains:
                 break
@@ -190,35 +216,44 @@ class Training:
         self.stop(np.full(len(self.group.runs), True))
         self._ended = True
 
-    def _begin_epoch(self) -> list[Metrics]:
-        metrics: list[Metrics] = []
+    def _begin_epoch(self) -> list[Any]:
+        """What each chunk has been given; None for those whose runs have left."""
+        begun: list[Any] = []
         live = self.finite & (self._until > self.epoch)
         for chunk, runs in enumerate(self.grid.runs):
             if live[runs].any():
-                self._states[chunk], self._last[chunk] = self._programs.epoch(
-                    chunk, self._states[chunk], self.epoch
-                )
-                metrics.append(self._last[chunk])
+                self._states[chunk], found = self._programs.epoch(chunk, self._states[chunk], self.epoch)
+                begun.append(found)
             else:
-                metrics.append(
-                    jax.tree.map(lambda leaf: np.full(leaf.shape, np.nan, leaf.dtype), self._last[chunk])
-                )
+                begun.append(None)
         self.epoch += 1
-        return metrics
+        return begun
 
-    def _end(self, chunks: list[Metrics], epoch: int, states: bool) -> EpochEnd:
-        metrics = layout.get_runs(self.grid, chunks)
+    def _end(self, begun: list[Any], epoch: int, states: bool) -> EpochEnd:
+        found = [
+            None if of_chunk is None else self._programs.metrics(chunk, of_chunk)
+            for chunk, of_chunk in enumerate(begun)
+        ]
+        any_ = next(of_chunk for of_chunk in found if of_chunk is not None)
+        nothing = jax.tree.map(lambda leaf: np.full(leaf.shape, np.nan, leaf.dtype), any_)
+        metrics = layout.get_runs(self.grid, [nothing if of is None else of for of in found])
         trained = np.isfinite(metrics["train_loss"])
+        lives = self.finite & (self._until >= epoch)
         # A run that had an epoch to train in and has no loss has diverged.
-        self.finite &= trained | (self._until < epoch)
-        self._keep_best(epoch, metrics)
+        diverged = lives & ~trained
+        self.finite &= ~diverged
+        self._diverged_epoch[diverged] = epoch
+        better = self._keep_best(epoch, metrics)
+        for chunk, runs in enumerate(self.grid.runs):
+            if begun[chunk] is not None:
+                self._programs.ended(chunk, lives[runs], trained[runs], better[runs])
         self._history.append(metrics)
         self._trained += int(trained.sum())
         held = layout.get_runs(self.grid, self._states) if states else None
         return EpochEnd(epoch, self.group.runs, trained, metrics, held)
 
-    def _keep_best(self, epoch: int, metrics: Metrics) -> None:
-        """Note which runs have had their best epoch so far, as their states do."""
+    def _keep_best(self, epoch: int, metrics: Metrics) -> np.ndarray:
+        """Note which runs have had their best epoch so far, as their states do; which of them now, ``[R]``."""
         named = self.group.structure.metrics
         valid = {name: metrics[monitor.VALID + name] for name in monitor.signs(named)}
         score = np.stack(monitor.scores(named, valid))[self._monitor, np.arange(len(self._monitor))]
@@ -226,6 +261,7 @@ class Training:
         self.best_score = np.where(better, score, self.best_score)
         self._best_loss = np.where(better, valid["loss"], self._best_loss)
         self._best_epoch = np.where(better, epoch, self._best_epoch)
+        return better
 
     def compile(self) -> None:
         """Have the epoch's program on all devices that the group uses."""
@@ -239,17 +275,18 @@ class Training:
     @property
     def params(self) -> Params:
         """The parameters as they are, as host arrays [R, …]."""
-        return layout.get_runs(self.grid, [state.train.params for state in self._states])
+        kept = [self._programs.kept(chunk, state) for chunk, state in enumerate(self._states)]
+        return layout.get_runs(self.grid, [last for _, last in kept])
 
     def outcome(self, keep_parameters: bool) -> Outcome:
         """What came out of the epochs so far, and of the test set."""
         found = []
-        for state, tested in zip(self._states, self._programs.test(self._states), strict=True):
-            kept = (state.best_params, state.train.params) if keep_parameters else (None, None)
-            found.append((tested, state.best_epoch, state.diverged_epoch, *kept))
+        for chunk, tested in enumerate(self._programs.test(self._states)):
+            kept = self._programs.kept(chunk, self._states[chunk]) if keep_parameters else (None, None)
+            found.append((tested, *kept))
         curves = jax.tree.map(lambda *epochs: np.stack(epochs, axis=1), *self._history)
-        tested, best, diverged, *kept = layout.get_runs(self.grid, found)
-        return Outcome(curves, tested, best, diverged, self.stopped_epoch, *kept)
+        tested, *kept = layout.get_runs(self.grid, found)
+        return Outcome(curves, tested, self._best_epoch, self._diverged_epoch, self.stopped_epoch, *kept)
 
 
 def _indices(runs: Stops, count: int) -> np.ndarray:

@@ -14,6 +14,7 @@ from nnjax.nn.initializers import MOST_NUMBERS, initializer_of
 from nnjax.training.metrics import Values
 from nnjax.training.start import RunState
 from nnjax.training.structure import hyperparameters
+from nnjax.types import Params
 
 
 class OwnPrograms:
@@ -44,6 +45,17 @@ class OwnPrograms:
     def epoch(self, chunk: int, state: RunState, epoch: int) -> tuple[RunState, Values]:
         """An epoch, counted from 0; eats the state."""
         return self.train(state, self.inputs[chunk], np.int32(epoch), self.splits[chunk])
+
+    def metrics(self, chunk: int, begun: Values) -> Values:
+        """What an epoch has found."""
+        return begun
+
+    def ended(self, chunk: int, lives: np.ndarray, finite: np.ndarray, better: np.ndarray) -> None:
+        """An epoch has ended, as the state knows."""
+
+    def kept(self, chunk: int, state: RunState) -> tuple[Params, Params]:
+        """The best and the last parameters of a chunk's runs."""
+        return state.best_params, state.train.params
 
     def test(self, states: Sequence[RunState]) -> list[Values]:
         """The metrics of the test set, with the best parameters and the last."""

@@ -16,8 +16,9 @@ from nnjax.data import Dataset, load_data
 from nnjax.engine import devices, layout
 from nnjax.engine.cost import StepCost, step_cost
 from nnjax.engine.layout import Grid
-from nnjax.engine.sharing import Known, Work
+from nnjax.engine.sharing import Known
 from nnjax.engine.sharing import share as share_programs
+from nnjax.engine.work import Work
 from nnjax.fields import FIXES_PROGRAM
 from nnjax.nn.initializers import initializer_of
 from nnjax.nn.models import network_of, param_shapes
@@ -270,6 +271,7 @@ def _shared(groups: Sequence[Group], known: Known | None, share: float) -> list[
             group.data.inputs,
             group.data.classes,
             len(group.data.train.y),
+            max(len(group.data.valid.y), len(group.data.test.y)),
             math.ceil(share * len(group.runs)),
             group.epochs,
         )

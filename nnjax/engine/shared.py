@@ -2,148 +2,183 @@
 
 import dataclasses
 import functools
+from collections import deque
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Integer, UInt32
 
 from nnjax.data import Dataset
-from nnjax.data.order import permuted
-from nnjax.engine import draws, layout
-from nnjax.engine.compilation import QUICK, Program
-from nnjax.engine.driver import Outcome
+from nnjax.engine import draws, reading
+from nnjax.engine import layout as places
+from nnjax.engine.compilation import QUICK, Program, calling
+from nnjax.engine.driver import Metrics, Outcome
 from nnjax.engine.plan import Group, Run
 from nnjax.nn.activations import ACTIVATIONS
+from nnjax.nn.curves import CURVES, Curve
 from nnjax.nn.models import layers, network_of, param_shapes
 from nnjax.training import shared as training
-from nnjax.training.metrics import Values
-from nnjax.training.shared import Shared, Sizes, Span
-from nnjax.training.start import RunState, begin, run_keys
-from nnjax.training.step import TrainState, optimizer_at
+from nnjax.training.shared import WEIGHTS, Matrices, Shared, Sizes
+from nnjax.training.start import begin
+from nnjax.training.step import TrainState
 from nnjax.training.structure import Structure, hyperparameters
 from nnjax.types import Params
 
 KEPT = 64
 """Shared programs that stay loaded; each takes some 150 of the 65,530 memory maps that Linux allows."""
 
-ORDERS_AT_ONCE = 2**17
-"""Numbers of the orders that are computed together, of one epoch or several."""
-
 
 @functools.lru_cache(maxsize=KEPT)
 def epoch_program(shared: Shared) -> Program:
-    """Compiled (state [1, 1], hyper, sizes, span, examples, scale) → state, metrics, evaluation [1, 1].
+    """Compiled (state, hyper, sizes, reading, examples, scale) → state, found, all of one run."""
+    return Program(functools.partial(training.run_epoch, shared), options=QUICK)
 
-    All is of one run, whose chunk has it alone. It eats the state.
-    """
 
-    def epoch(state: RunState, *others: Any) -> Any:
-        found = training.run_epoch(shared, jax.tree.map(lambda leaf: leaf[0, 0], state), *others)
-        return jax.tree.map(lambda leaf: leaf[None, None], found)
+class Begun(NamedTuple):
+    """An epoch that a device has been given."""
 
-    return Program(epoch, donate=0, options=QUICK)
+    params: Matrices  # after it
+    found: training.Found
+    layout: reading.Layout
 
 
 class SharedPrograms:
-    """The runs of a group, one to a chunk, in a program that their structures share."""
+    """The runs of a group, one to a chunk, in a program that their structures share.
+
+    A state is what the next epoch begins with. An epoch leaves it as it is, so that the best parameters are those
+    of an epoch, kept and not copied.
+    """
 
     def __init__(self, group: Group) -> None:
         assert group.shared is not None
         self.group, self.shared, self.grid = group, group.shared, group.grid
         data = group.data
-        self.examples = layout.put_data(self.grid, data.together)
         self.counts = [len(split.y) for split in (data.train, data.valid, data.test)]
-        self.scale = np.float32(data.scale)
-        activations = [name for name, function in ACTIVATIONS.items() if function in self.shared.activations]
-        self.sizes = [
-            Sizes(
-                np.array(run.config.hidden, np.uint32),
-                np.int32(activations.index(str(run.config.activation))),
-                np.uint32(run.config.batch_size),
+        self.examples = places.put_data(self.grid, data.together)
+        self.program = epoch_program(self.shared)
+        self._compiled: dict[jax.Device, Any] = {}
+        self._runs = [group.runs[int(run)] for run in self.grid.runs[:, 0, 0]]
+        """That of each chunk."""
+        numbers = {
+            run.setting: (
+                hyperparameters(run.config, group.structure, self.counts[0]),
+                sizes_of(self.shared, run),
+                np.float32(data.scale),
             )
-            for run in group.runs
+            for run in self._runs
+        }
+        self._numbers = [
+            jax.device_put(numbers[run.setting], self.grid.device(chunk)) for chunk, run in enumerate(self._runs)
         ]
-        self.hyper = [hyperparameters(run.config, group.structure, self.counts[0]) for run in group.runs]
-        self.train = epoch_program(self.shared)
-        self.numbers: list[Any] = [None] * len(group.runs)
-        """Hyperparameters, sizes and scale of each chunk's run, on its device: from there they are passed fast."""
+        """Hyperparameters, sizes and scale, on the chunk's device: from there they are passed fast."""
 
-    def let_train(self, until: np.ndarray, changed: np.ndarray) -> None:
-        """Say up to which epoch each run trains, where that has changed for some."""
-        for run in changed:
-            chunk = int(self.grid.indices[run])  # which the run has alone
-            hyper = self.hyper[run]._replace(epochs=np.int32(until[run]))
-            self.numbers[chunk] = jax.device_put((hyper, self.sizes[run], self.scale), self.grid.device(chunk))
-
-    def start(self) -> list[RunState]:
+    def start(self) -> list[TrainState]:
         """The states of the chunks before the first epoch."""
-        moments = jax.eval_shape(
-            lambda hyper, vector: optimizer_at(self.shared.structure, hyper, hyper.learning_rate).init(
-                self.shared.tree(vector)
-            ),
-            self.hyper[0],
-            jax.ShapeDtypeStruct((self.shared.pieces[-1].end,), np.float32),
-        )
-        none, worst = np.zeros((), np.int32), np.float32(-np.inf)
+        moments = jax.eval_shape(self._optimizer_state)
+        opt_state = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), moments)
         states = []
-        for chunk, (run,) in enumerate(self.grid.runs[:, 0]):
-            params: Any = packed(self.shared, start_of(self.group.runs[run], self.group.data))
-            opt_state = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), moments)
-            train = TrainState(params, opt_state, none)  # type: ignore[arg-type]
-            state: Any = RunState(train, params, worst, -worst, none, none, none)  # type: ignore[arg-type]
-            copied = jax.tree.map(lambda leaf: np.array(leaf)[None, None], state)  # each leaf is donated
-            states.append(jax.device_put(copied, self.grid.device(chunk)))
+        for chunk, run in enumerate(self._runs):
+            params = packed(self.shared, start_of(run, self.group.data))
+            state: Any = TrainState(params, opt_state, np.zeros((), np.int32))  # type: ignore[arg-type]
+            states.append(jax.device_put(state, self.grid.device(chunk)))
+        self._last = [state.params for state in states]
+        self._best = list(self._last)
+        self._finite, self._learnt = [True] * len(states), [False] * len(states)
+        self._begun: list[deque[Begun]] = [deque() for _ in states]
         return states
 
-    def epoch(self, chunk: int, state: RunState, epoch: int) -> tuple[RunState, Values]:
-        """An epoch, counted from 0; eats the state."""
+    def _optimizer_state(self) -> Any:
+        params = {layer: {WEIGHTS: jnp.zeros(shape)} for layer, shape in self.shared.shapes.items()}
+        hyper, *_ = self._numbers[0]
+        return training.optimizer_of(self.shared, hyper, hyper.learning_rate).init(params)
+
+    def let_train(self, until: np.ndarray, changed: np.ndarray) -> None:
+        """Say up to which epoch each run trains: the loop begins no other."""
+
+    def epoch(self, chunk: int, state: TrainState, epoch: int) -> tuple[TrainState, Begun]:
+        """An epoch, counted from 0."""
         train, valid, _ = self.counts
-        state, metrics, _ = self.train(*self._arguments(chunk, state, epoch, train, train, valid))
-        return state, metrics
+        arguments, layout = self._arguments(chunk, state, epoch, train, train, valid)
+        state, found = self._call(chunk, arguments)
+        begun = Begun(state.params, found, layout)
+        self._begun[chunk].append(begun)
+        return state, begun
 
-    def test(self, states: Sequence[RunState]) -> list[Values]:
-        """The metrics of the test set, with the best parameters and the last.
+    def metrics(self, chunk: int, begun: Begun) -> Metrics:
+        """What an epoch has found, [1, 1, …]; NaN where it isn't finite."""
+        found, layout = jax.tree.map(np.asarray, begun.found), begun.layout
+        train, valid = (reading.means(found.values, which) for which in (layout.trained, layout.evaluated))
+        named = {f"train_{name}": value for name, value in train.items()}
+        named |= {name: total / np.float32(layout.measured) for name, total in found.measured.items()}
+        named |= {f"valid_{name}": value for name, value in valid.items()}
+        finite = found.finite and np.isfinite(train["loss"]) and np.isfinite(valid["loss"])
+        return {
+            name: (value if finite else np.full_like(value, np.nan))[None, None] for name, value in named.items()
+        }
 
-        An epoch without training tells them, of copies of the states, since it eats them.
-        """
+    def ended(self, chunk: int, lives: np.ndarray, finite: np.ndarray, better: np.ndarray) -> None:
+        """The first epoch that hasn't ended has, [1, 1]: whether the run trained, is finite, and at its best."""
+        params = self._begun[chunk].popleft().params
+        if lives.all():
+            self._last[chunk], self._finite[chunk] = params, bool(finite.all())
+        if better.all():
+            self._best[chunk], self._learnt[chunk] = params, True
+
+    def kept(self, chunk: int, state: TrainState) -> tuple[Matrices, Matrices]:
+        """The best and the last parameters, [1, 1, …]."""
+        return jax.tree.map(lambda leaf: np.asarray(leaf)[None, None], (self._best[chunk], self._last[chunk]))
+
+    def test(self, states: Sequence[TrainState]) -> list[Metrics]:
+        """The metrics of the test set, with the best parameters and the last, [1, 1, …]."""
         train, valid, test = self.counts
-        kept = jax.device_get(list(states))
-        begun = []
-        for chunk, state in enumerate(kept):
-            for params in (state.best_params, state.train.params):
-                copy = jax.tree.map(np.array, state._replace(train=state.train._replace(params=params)))
-                copy = jax.device_put(copy, self.grid.device(chunk))
-                begun.append(self.train(*self._arguments(chunk, copy, 0, 0, train + valid, test))[2])
-        values = iter(jax.device_get(begun))
-        return [
-            _tested("", next(values), bool(state.best_epoch > 0))
-            | _tested("_last", next(values), bool(state.diverged_epoch == 0))
-            for state in kept
-        ]
+        asked = []
+        for chunk, state in enumerate(states):
+            both = (("", self._best, self._learnt), ("_last", self._last, self._finite))
+            for suffix, params, there in both:
+                begun = state._replace(params=params[chunk])
+                arguments, layout = self._arguments(chunk, begun, 0, 0, train + valid, test)
+                asked.append((chunk, suffix, there[chunk], layout, self._call(chunk, arguments)[1].values))
+        tested: list[Metrics] = [{} for _ in states]
+        for chunk, suffix, known, layout, values in asked:
+            for name, value in reading.means(jax.device_get(values), layout.evaluated).items():
+                found = np.asarray(value if known else np.full_like(value, np.nan))
+                tested[chunk][f"test_{name}{suffix}"] = found[None, None]
+        return tested
 
-    def compiled(self, chunk: int, state: RunState) -> Any:
+    def compiled(self, chunk: int, state: TrainState) -> Any:
         """The epoch's program as XLA has it, for its text and its memory."""
         train, valid, _ = self.counts
-        return self.train.compiled(*self._arguments(chunk, state, 0, train, train, valid))
+        return self.program.compiled(*self._arguments(chunk, state, 0, train, train, valid)[0])
+
+    def _call(self, chunk: int, arguments: tuple[Any, ...]) -> tuple[TrainState, training.Found]:
+        """The program's results; whose arguments are always of the same shapes."""
+        device = self.grid.device(chunk)
+        if device not in self._compiled:
+            self._compiled[device] = self.program.compiled(*arguments)
+        with calling():
+            return self._compiled[device](*arguments)
 
     def _arguments(
-        self, chunk: int, state: RunState, epoch: int, trained: int, first: int, evaluated: int
-    ) -> tuple[Any, ...]:
-        run = int(self.grid.runs[chunk, 0, 0])
-        order = order_of(self.counts[0], self.group.runs[run].data_seed, epoch)
-        span = Span(order, *(np.uint32(count) for count in (trained, first, evaluated)))
-        hyper, sizes, scale = self.numbers[chunk]
-        return state, hyper, sizes, span, self.examples[chunk], scale
+        self, chunk: int, state: TrainState, epoch: int, trained: int, first: int, evaluated: int
+    ) -> tuple[tuple[Any, ...], reading.Layout]:
+        run = self._runs[chunk]
+        layout = reading.layout(self.shared.rows, self.shared.parts, run.config.batch_size, trained, evaluated)
+        reads = reading.reading(layout, self.counts[0], run.data_seed, epoch, first, sum(self.counts))
+        hyper, sizes, scale = self._numbers[chunk]
+        return (state, hyper, sizes, reads, self.examples[chunk], scale), layout
 
 
-def _tested(suffix: str, values: Values, there: bool) -> dict[str, Any]:
-    """The metrics of the test set under their names; NaN where there are no parameters in finite numbers."""
-    return {
-        f"test_{name}{suffix}": value if there else np.full_like(value, np.nan) for name, value in values.items()
-    }
+def sizes_of(shared: Shared, run: Run) -> Sizes:
+    """What a run is among those that share its program."""
+    name = str(run.config.activation)
+    is_number = name in CURVES
+    return Sizes(
+        np.array(run.config.hidden, np.uint32),
+        np.int32(0 if is_number else 1 + shared.branches.index(ACTIVATIONS[name])),
+        CURVES[name](run.config.activation_slope) if is_number else Curve(),
+    )
 
 
 def start_of(run: Run, data: Dataset) -> Params:
@@ -157,46 +192,29 @@ def start_of(run: Run, data: Dataset) -> Params:
     return jax.device_get(begin(alone, data).state.train.params)
 
 
-def packed(shared: Shared, params: Params) -> np.ndarray:
-    """A run's parameters as the vector of its program, filled up with 0."""
-    vector = np.zeros(shared.pieces[-1].end, np.float32)
-    for piece, leaf in zip(shared.pieces, jax.tree.leaves(params), strict=True):
-        corner = tuple(map(slice, leaf.shape))
-        vector[piece.start : piece.end].reshape(piece.shape)[corner] = leaf
-    return vector
+def packed(shared: Shared, params: Params) -> Matrices:
+    """A run's parameters as the matrices of its program, filled up with 0."""
+    last = shared.structure.layers[-1]
+    matrices = {}
+    for layer, shape in shared.shapes.items():
+        matrix = np.zeros(shape, np.float32)
+        view = matrix.T if layer == last else matrix
+        kernel, bias = params[layer]["kernel"], params[layer]["bias"]
+        view[: len(kernel), : len(bias)] = kernel
+        view[-1, : len(bias)] = bias
+        matrices[layer] = {WEIGHTS: matrix}
+    return matrices
 
 
-def unpacked(shared: Shared, vectors: Float[np.ndarray, "R P"], shapes: Params) -> Params:
-    """The parameters of runs of one structure, from the vectors of their program."""
-    leaves = [
-        vectors[:, piece.start : piece.end].reshape(-1, *piece.shape)[(slice(None), *map(slice, leaf.shape))]
-        for piece, leaf in zip(shared.pieces, jax.tree.leaves(shapes), strict=True)
-    ]
-    return jax.tree.unflatten(jax.tree.structure(shapes), leaves)
-
-
-def order_of(examples: int, data_seed: int, epoch: int) -> UInt32[np.ndarray, " N"]:
-    """The order in which an epoch sees N examples, from the device on which nothing trains."""
-    together = max(1, ORDERS_AT_ONCE // examples)
-    return _orders(examples, data_seed, epoch // together * together, together)[epoch % together]
-
-
-@functools.lru_cache(maxsize=64)
-def _orders(examples: int, data_seed: int, first: int, count: int) -> UInt32[np.ndarray, "E N"]:
-    return np.asarray(_order_program(examples, count)(np.uint32(data_seed), np.int32(first)))
-
-
-@functools.lru_cache(maxsize=16)
-def _order_program(examples: int, count: int) -> Program:
-    def orders(data_seed: Integer[Array, ""], first: Int[Array, ""]) -> UInt32[Array, "E N"]:
-        key, places = run_keys(0, data_seed).order, jnp.arange(examples, dtype=jnp.uint32)
-
-        def of_epoch(epoch: Int[Array, ""]) -> UInt32[Array, " N"]:
-            return permuted(jax.random.fold_in(key, epoch), examples, places).astype(jnp.uint32)
-
-        return jax.vmap(of_epoch)(first + jnp.arange(count, dtype=jnp.int32))
-
-    return Program(orders, options=QUICK)
+def unpacked(shared: Shared, matrices: Matrices, shapes: Params) -> Params:
+    """The parameters of runs of one structure, [R, …], from the matrices of their program, [R, …]."""
+    last = shared.structure.layers[-1]
+    params = {}
+    for layer, of_layer in matrices.items():
+        view = of_layer[WEIGHTS].swapaxes(1, 2) if layer == last else of_layer[WEIGHTS]
+        before, after = shapes[layer]["kernel"].shape
+        params[layer] = {"kernel": view[:, :before, :after], "bias": view[:, -1, :after]}
+    return jax.tree.map(np.ascontiguousarray, params)
 
 
 def by_structure(group: Group, outcome: Outcome) -> list[tuple[Structure, np.ndarray, Outcome]]:
@@ -224,6 +242,6 @@ def _of_structure(
     if found.best_params is None:
         return found
     shapes = param_shapes(structure.network, data.inputs)
-    vectors: Any = (found.best_params, found.last_params)
-    best, last = (unpacked(shared, kept, shapes) for kept in vectors)
+    kept: Any = (found.best_params, found.last_params)
+    best, last = (unpacked(shared, matrices, shapes) for matrices in kept)
     return found._replace(best_params=best, last_params=last)

@@ -1,56 +1,31 @@
 """Which structures share a program, and how wide it is.
 
 A structure's own program takes seconds to compile and is the fastest afterwards. A shared one
-(`nnjax.training.shared`) takes less than one for many structures, whose networks are padded to the next rung of a
-ladder of widths. Which is the better follows from what there is to train, and not from the machine, so that the
-numbers of a run don't depend on that either.
+(`nnjax.training.shared`) takes less than one for several structures, whose networks are padded to its widths.
+Which is the better follows from what there is to train, and not from the machine, so that the numbers of a run
+don't depend on that either.
 """
 
 import dataclasses
-import itertools
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any
+
+import numpy as np
 
 from nnjax.config import Config
 from nnjax.data.order import num_batches
+from nnjax.engine.joining import Joined, join
+from nnjax.engine.work import CORES, Work, own_seconds, part_seconds
 from nnjax.nn.activations import ACTIVATIONS, identity
+from nnjax.nn.curves import CURVES
 from nnjax.nn.models import MLP
 from nnjax.training.metrics import METRICS
 from nnjax.training.shared import Shared
 from nnjax.training.structure import Structure
+from nnjax.types import Activation
 
-LADDERS = ((64, 128, 256), (32, 64, 128, 256), (32, 48, 64, 96, 128, 160, 192, 224, 256))
-"""Widths to which layers are padded: coarse, finer and fine."""
-
-ROWS = ((32,), (16, 32), (32, 64), (16, 32, 64), (16, 32, 64, 128))
-"""Examples that a program computes at a time: the first that hold a batch, or several times the last."""
-
-COMPILING_OWN, COMPILING_SHARED = 4.0, 0.45
-"""Seconds on two cores from a structure to its first step in a program of its own, and in a shared one."""
-
-RATE = 85e9
-"""Operations a second of a core in products of some hundred."""
-
-OWN_STEP, SHARED_PART = 15e-6, 10e-6
-"""Seconds of a step beside its products, and of each part of one that a shared program computes at a time."""
-
-PADDING = 0.9e-9
-"""Seconds for each parameter and part of a step, twice where the gradients of parts add up in memory."""
-
-CORES = 2
-"""Cores at which the times of training are compared with those of compiling, wherever the plan is made."""
-
-
-class Work(NamedTuple):
-    """What there is to do for a structure."""
-
-    config: Config
-    structure: Structure
-    inputs: int
-    classes: int
-    examples: int
-    runs: int
-    epochs: int
+IN_A_SEARCH = 64
+"""Of what the widths of programs are multiples in a search, which may ask for wider networks later."""
 
 
 @dataclasses.dataclass
@@ -58,7 +33,7 @@ class Known:
     """What a search that asks for ever more settings knows of its programs."""
 
     activations: frozenset[str] = frozenset()
-    """Those that will be asked for, so that its programs have them from the start."""
+    """Those that will be asked for, so that its programs have their branches from the start."""
     programs: list[Shared] = dataclasses.field(default_factory=list)
     """Those that are there."""
 
@@ -91,37 +66,28 @@ def _holds(program: Shared, work: Work) -> bool:
         and (program.inputs, network.classes) == (work.inputs, work.classes)
         and len(network.hidden) == len(work.config.hidden)
         and all(rung >= width for rung, width in zip(network.hidden, work.config.hidden, strict=True))
-        and ACTIVATIONS[str(work.config.activation)] in program.activations
+        and {*_branches([str(work.config.activation)])} <= {*program.branches}
         and (program.adds_up or program.rows >= work.config.batch_size)
+        and program.parts >= _parts(work, program.rows)
     )
 
 
 def _share_new(works: Sequence[Work], able: Sequence[int], known: Known) -> list[Shared | None]:
     """Programs for some of the structures, of which none is there yet."""
     found: list[Shared | None] = [None] * len(works)
-    best = sum(own_seconds(works[index]) for index in able)
-    for ladder, rows, joined in itertools.product(LADDERS, ROWS, (False, True)):
-        chosen = [shared_program(works[index], ladder, rows) for index in able]
-        if joined:  # what adds up the parts of a batch can train what has one part
-            adding = {dataclasses.replace(program, adds_up=False) for program in chosen if program.adds_up}
-            chosen = [
-                dataclasses.replace(program, adds_up=True) if program in adding else program for program in chosen
-            ]
-        sharing = {
-            index: program
-            for index, program in zip(able, chosen, strict=True)
-            if shared_seconds(works[index], program) < own_seconds(works[index])
-        }
-        if len(sharing) < (1 if known.activations else 2):
-            continue
-        seconds = COMPILING_SHARED * len(set(sharing.values()))
-        for index in able:
-            work = works[index]
-            seconds += shared_seconds(work, sharing[index]) if index in sharing else own_seconds(work)
-        if seconds < best:
-            best = seconds
-            found = [sharing.get(index) for index in range(len(works))]
-    return _with_all_activations(works, found, known.activations)
+    kinds: dict[Any, list[int]] = {}
+    if len(able) < (1 if known.activations else 2):
+        return found
+    for index in able:
+        kinds.setdefault((_like(works[index]), len(works[index].config.hidden)), []).append(index)
+    for of_kind in kinds.values():
+        chosen = [works[index] for index in of_kind]
+        for joined in join(chosen, IN_A_SEARCH) if known.activations else join(chosen):
+            if joined.seconds < sum(own_seconds(chosen[member]) for member in joined.members):
+                program = _program([chosen[member] for member in joined.members], joined, known.activations)
+                for member in joined.members:
+                    found[of_kind[member]] = program
+    return found
 
 
 def can_share(config: Config, structure: Structure) -> bool:
@@ -137,61 +103,38 @@ def can_share(config: Config, structure: Structure) -> bool:
     )
 
 
-def shared_program(work: Work, ladder: Sequence[int], rows: Sequence[int]) -> Shared:
-    """The program of a ladder for a structure, as yet without activations."""
-    rungs = tuple(_rung(width, ladder) for width in work.config.hidden)
-    network = MLP(rungs, work.classes, identity)
-    structure = dataclasses.replace(work.structure.without_options(), network=network)
-    at_a_time = _first(rows, work.config.batch_size)
-    return Shared(structure, work.inputs, (), at_a_time, adds_up=work.config.batch_size > at_a_time)
-
-
-def own_seconds(work: Work) -> float:
-    """Seconds for a structure with a program of its own."""
-    steps = num_batches(work.examples, work.config.batch_size)
-    step = 6 * _weights(work, work.config.hidden) * work.config.batch_size / RATE + OWN_STEP
-    return COMPILING_OWN + work.runs * work.epochs * steps * step / CORES
-
-
 def shared_seconds(work: Work, shared: Shared) -> float:
-    """Seconds of its training in a shared program that is there."""
-    weights = _weights(work, shared.structure.network.hidden)
+    """Seconds of a structure's training in a shared program that is there."""
+    hidden = np.array(shared.structure.network.hidden)
+    of_part = part_seconds(shared.inputs, hidden, shared.structure.network.classes, shared.rows, shared.adds_up)
     parts = num_batches(work.examples, work.config.batch_size) * num_batches(work.config.batch_size, shared.rows)
-    part = 6 * weights * shared.rows / RATE + PADDING * weights * (2 if shared.adds_up else 1) + SHARED_PART
-    return work.runs * work.epochs * parts * part / CORES
+    return float(work.runs * work.epochs * parts * of_part / CORES)
 
 
-def _with_all_activations(
-    works: Sequence[Work], found: Sequence[Shared | None], more: Iterable[str]
-) -> list[Shared | None]:
-    """The programs with all that is asked of them, so that equal ones are one."""
-    used = set(more) | {str(work.config.activation) for work, shared in zip(works, found, strict=True) if shared}
-    activations = tuple(function for name, function in ACTIVATIONS.items() if name in used)
-    full: list[Shared | None] = []
-    for shared in found:
-        if shared is None:
-            full.append(None)
-            continue
-        structure = shared.structure
-        alike = [work.structure for work, other in zip(works, found, strict=True) if other == shared]
-        for other in alike:
-            structure = structure.with_options_of(other)
-        full.append(dataclasses.replace(shared, structure=structure, activations=activations))
-    return full
+def _like(work: Work) -> Structure:
+    """What a program's structures have in common."""
+    return dataclasses.replace(
+        work.structure.without_options(), network=MLP((), work.classes, identity), layers=work.structure.layers
+    )
 
 
-def _weights(work: Work, hidden: Iterable[int]) -> int:
-    widths = (work.inputs, *hidden, work.classes)
-    return sum(before * after for before, after in itertools.pairwise(widths))
+def _program(works: Sequence[Work], joined: Joined, more: Iterable[str]) -> Shared:
+    """A program with all that its structures ask for."""
+    network = MLP(joined.hidden, works[0].classes, identity)
+    structure = dataclasses.replace(works[0].structure.without_options(), network=network)
+    for work in works:
+        structure = structure.with_options_of(work.structure)
+    branches = _branches((*(str(work.config.activation) for work in works), *more))
+    parts = max(_parts(work, joined.rows) for work in works)
+    return Shared(structure, works[0].inputs, branches, joined.rows, parts, joined.adds_up)
 
 
-def _rung(width: int, ladder: Sequence[int]) -> int:
-    """The first rung that is wide enough; beyond the ladder in steps that double with the width."""
-    step = ladder[-1]
-    while step * 2 < width:
-        step *= 2
-    return next((rung for rung in ladder if rung >= width), step * 2 if width > 1.5 * step else step * 3 // 2)
+def _branches(activations: Iterable[str]) -> tuple[Activation, ...]:
+    """Those of some activations that are no numbers."""
+    return tuple(ACTIVATIONS[name] for name in ACTIVATIONS if name in {*activations} - CURVES.keys())
 
 
-def _first(sizes: Sequence[int], least: int) -> int:
-    return next((size for size in sizes if size >= least), sizes[-1])
+def _parts(work: Work, rows: int) -> int:
+    """How many parts an epoch has at most, of batches of more than half of the next power of 2."""
+    least = min(rows, 2 ** (work.config.batch_size - 1).bit_length())
+    return 2 * num_batches(work.examples, least) + 1 + num_batches(work.evaluated, rows)

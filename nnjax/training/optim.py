@@ -65,6 +65,7 @@ def transformation(
     *,
     use_momentum: bool,
     nesterov: bool,
+    decay: optax.GradientTransformation | None = None,
 ) -> optax.GradientTransformation:
     """The optax chain whose update is added to the parameters, for one step with learning rate ``rate``.
 
@@ -77,8 +78,9 @@ def transformation(
         layers: the L layer names, in the order of ``hyper.layer_rates``.
         use_momentum: keep a velocity.
         nesterov: Nesterov's momentum instead of the classical one.
+        decay: what adds λ w to the gradient, where that isn't all of each kernel.
     """
-    decay = optax.add_decayed_weights(hyper.weight_decay, mask=kernels)
+    decay = optax.add_decayed_weights(hyper.weight_decay, mask=kernels) if decay is None else decay
     if optimizer.direction is None:
         assert optimizer.factory is not None
         of_layers = {layer: hyper.layer_rates[i] for i, layer in enumerate(layers)}

@@ -1,12 +1,13 @@
 """One run of a program that perceptrons of many structures share: what differs between them is numbers here.
 
-The widths of the hidden layers are padded: a unit beyond a layer's width puts out 0, and its weights, which are 0,
-have no gradient, so that the padded network is the narrower one. The activation is the number of a branch, of
-which a program runs the one that is asked for. A batch of any size is a count of rows, M at a time, whose
-gradients add up. Training and evaluation are one loop, so that each kernel is compiled once.
+The widths of the hidden layers are padded: a unit beyond a layer's width puts out 0, and so its weights, which are
+0, have no gradient, so that the padded network is the narrower one. Activations are numbers of one formula
+(`nnjax.nn.curves`), or else the number of a branch, of which a program runs the one that is asked for. Examples
+are read M at a time, as the host lists them: a batch, a part of one, or some to evaluate on.
 
-Between two epochs all parameters are one vector, since compiling takes a time for each operation on each array:
-what compares and keeps them is compiled once, and not for every layer.
+A program's time goes into its compilation, for each operation a little, and into many short kernels. So a layer's
+bias is a row of its matrix, that of an input which is 1; and products are so written that the large factors lie as
+XLA multiplies them fastest on a CPU, which is row by row in both, with transposed copies of the small ones.
 """
 
 import functools
@@ -16,21 +17,28 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Int, UInt32
 
-from nnjax.data.batches import Batch, take_batch
-from nnjax.nn.models import param_shapes
-from nnjax.training.epoch import NORM_EVERY, finished
+from nnjax.data.batches import take_batch
+from nnjax.nn import curves
+from nnjax.nn.curves import Curve
 from nnjax.training.hyper import Hyperparameters
 from nnjax.training.metrics import Values, measured
 from nnjax.training.schedules import schedule_factor
-from nnjax.training.start import RunState
-from nnjax.training.step import Sums, TrainState, means, optimizer_at, score
+from nnjax.training.step import TrainState, of_examples, optimizer_at
 from nnjax.training.structure import Structure
 from nnjax.types import Activation, Examples, Params
 
-Vector = Float[Array, " P"]
+ADDS, UPDATES, MEASURES = 1, 2, 4
+"""What happens with a part beside its evaluation, summed: its gradient is added, the step done, and measured."""
+
+WEIGHTS = "weights"
+"""What a layer's matrix is called, its kernel with its bias."""
+
+Matrices = Params
+"""``{layer: {"weights": [F + 1, F′]}}``: a kernel above its bias; of the last layer transposed, [C, F + 1]."""
 
 
 @dataclass(frozen=True)
@@ -40,245 +48,220 @@ class Shared:
     structure: Structure
     """Of the widest network that the program trains, with none of its activations."""
     inputs: int
-    activations: tuple[Activation, ...]
+    branches: tuple[Activation, ...]
+    """Activations that have a branch, as they are no numbers."""
     rows: int
-    """M, the examples that are computed at a time."""
+    """M, the examples that are read at a time."""
+    parts: int
+    """T, how many times that is done in an epoch, at most."""
     adds_up: bool = True
     """Whether a batch may have more than M examples, so that gradients of its parts add up."""
 
     @functools.cached_property
-    def shapes(self) -> Params:
-        """The parameter tree with its padding."""
-        return param_shapes(self.structure.network, self.inputs)
-
-    @functools.cached_property
-    def pieces(self) -> tuple["Piece", ...]:
-        """Where the leaves of the tree stand in the vector."""
-        found, start = [], 0
-        for leaf in jax.tree.leaves(self.shapes):
-            found.append(Piece(start, start + leaf.size, leaf.shape))
-            start += leaf.size
-        return tuple(found)
-
-    def tree(self, vector: Vector) -> Params:
-        """The parameters as a tree."""
-        leaves = [vector[piece.start : piece.end].reshape(piece.shape) for piece in self.pieces]
-        return jax.tree.unflatten(jax.tree.structure(self.shapes), leaves)
-
-    def vector(self, tree: Params) -> Vector:
-        """A tree as one vector."""
-        return jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(tree)])
-
-
-class Piece(NamedTuple):
-    """A leaf of the parameter tree in the vector of all."""
-
-    start: int
-    end: int
-    shape: tuple[int, ...]
+    def shapes(self) -> dict[str, tuple[int, int]]:
+        """Of each layer's matrix."""
+        network, names = self.structure.network, self.structure.layers
+        before = [width + 1 for width in (self.inputs, *network.hidden)]
+        hidden = dict(zip(names, zip(before, network.hidden, strict=False), strict=False))
+        return hidden | {names[-1]: (network.classes, before[-1])}
 
 
 class Sizes(NamedTuple):
     """What a run is among those that share its program."""
 
     widths: UInt32[Any, " L"]  # of the hidden layers
-    activation: Int[Any, ""]  # index into those of the program
-    batch_size: UInt32[Any, ""]
+    branch: Int[Any, ""]  # of its activation: 0 where it is numbers, then index + 1 into those of the program
+    curve: Curve  # these numbers
 
 
-class Span(NamedTuple):
-    """Which examples an epoch reads, of all that there are: to train in an order, to evaluate one by one."""
+class Reading(NamedTuple):
+    """What an epoch reads, part by part."""
 
-    order: UInt32[Any, " N"]
-    trained: UInt32[Any, ""]  # how many of the order; 0 to evaluate alone
-    first: UInt32[Any, ""]  # where the examples begin on which it evaluates
-    evaluated: UInt32[Any, ""]  # how many these are
+    rows: UInt32[Any, "T M"]  # the examples, of all that there are; their number holds none
+    share: Float[Any, " T"]  # 1 / how many examples the part's batch has
+    does: UInt32[Any, " T"]  # the sum of what happens with a part
+    parts: UInt32[Any, ""]  # how many there are
+
+
+class Found(NamedTuple):
+    """What an epoch has found."""
+
+    values: dict[str, Any]  # the metrics of each example that was read, [T, M, …]; some with weights
+    measured: Values  # the metrics of steps, summed over those that were measured
+    finite: Bool[Array, ""]  # whether all parameters are
 
 
 def run_epoch(
     shared: Shared,
-    state: RunState,
+    state: TrainState,
     hyper: Hyperparameters,
     sizes: Sizes,
-    span: Span,
+    reading: Reading,
     examples: Examples,
     scale: Float[Array, ""],
-) -> tuple[RunState, Values, Values]:
-    """As `nnjax.training.run_epoch`, of a run whose parameters are a vector, and what the evaluation has found.
+) -> tuple[TrainState, Found]:
+    """Train and evaluate a run whose parameters are matrices on what there is to read.
 
     Args:
         shared: what fixes the program.
         state: of the run.
         hyper: the setting's numbers.
         sizes: what else of its structure is numbers.
-        span: which examples to read.
+        reading: which examples, and what happens with them.
         examples: all splits after each other.
         scale: by which inputs are divided.
     """
     structure = shared.structure
-    one = jnp.uint32(1)
-    rows = jnp.uint32(shared.rows)
-    row = jnp.arange(shared.rows, dtype=jnp.uint32)
-    steps = _ceil(span.trained, sizes.batch_size)
-    blocks = _ceil(span.evaluated, rows)
-    spacing = _ceil(steps, jnp.maximum(one, steps // jnp.uint32(NORM_EVERY)))
-    last = jnp.uint32(span.order.shape[0] - 1)
-    nowhere = jnp.uint32(examples.y.shape[0])
+    *hidden, last = structure.layers
+    offsets = [
+        jnp.where(jnp.arange(shared.shapes[layer][1], dtype=jnp.uint32) < width, sizes.curve.offset, 0)
+        for layer, width in zip(hidden, sizes.widths, strict=True)
+    ]
 
-    def forward(params: Params, x: Float[Array, "M D"]) -> Float[Array, "M C"]:
-        *hidden, out = (params[name] for name in structure.layers)
-        for layer, width in zip(hidden, sizes.widths, strict=True):
-            x = activated(shared.activations, sizes, hyper, width, x @ layer["kernel"] + layer["bias"][None])
-        return x @ out["kernel"] + out["bias"][None]
+    def by_branch(numbers: Callable[[], Array], branch: Callable[[Activation], Array]) -> Array:
+        branches = [functools.partial(branch, activation) for activation in shared.branches]
+        return jax.lax.switch(sizes.branch, [numbers, *branches]) if branches else numbers()
 
-    def part(
-        learns: Bool[Array, ""],
-        params: Params,
-        start: UInt32[Array, ""],
-        count: UInt32[Array, ""],
-        at: UInt32[Array, ""],
-    ) -> tuple[Sums, Callable[[], Params]]:
-        """The metrics of up to M of the ``count`` examples from ``start`` on, and what tells their gradient."""
-        place = at + row
-        there = place < count
-        place = start + place
-        index = jnp.where(learns, span.order.at[jnp.minimum(place, last)].get(mode="promise_in_bounds"), place)
-        batch = take_batch(examples, jnp.where(there, index, nowhere).astype(jnp.int32), scale)
-        logits, pull = jax.vjp(lambda params: forward(params, batch.x), params)
-
-        def objective(logits: Float[Array, "M C"]) -> tuple[Float[Array, ""], Sums]:
-            sums = score(structure, logits, batch)
-            return sums["loss"].value / count.astype(scale.dtype), sums
-
-        slope, sums = jax.grad(objective, has_aux=True)(logits)
-        return sums, lambda: pull(slope)[0]
-
-    def added(total: Sums, new: Sums, learns: Bool[Array, ""]) -> Sums:
-        """Sums over the validation set [… 0] and over the training set [… 1]."""
-
-        def add(total: Array, new: Array) -> Array:
-            which = jnp.stack([~learns, learns]).reshape(*[1] * new.ndim, 2)
-            return total + jnp.where(which, new[..., None], 0)
-
-        return jax.tree.map(add, total, new)
-
-    def step(t: UInt32[Array, ""], carry: Any) -> Any:
-        train, sums, of_steps = carry
-        learns = t < steps
-        evaluating = (t - steps) * rows
-        start = jnp.where(learns, t * sizes.batch_size, span.first + evaluating)
-        count = jnp.where(
-            learns,
-            jnp.minimum(sizes.batch_size, span.trained - start),
-            jnp.minimum(rows, span.evaluated - evaluating),
+    def activated(z: Float[Array, "M F"], offset: Float[Array, " F"]) -> Float[Array, "M F"]:
+        return by_branch(
+            lambda: curves.curved(sizes.curve, z, offset), lambda activation: activation(z, hyper.activation_slope)
         )
 
-        def add(i: UInt32[Array, ""], carry: Any) -> Any:
-            total, sums = carry
-            found, tell = part(learns, train.params, start, count, i * rows)
-            total = _repeat(learns, lambda _, total: jax.tree.map(jnp.add, total, tell()), total)
-            return total, added(sums, found, learns)
+    def slope(z: Float[Array, "M F"], y: Float[Array, "M F+1"]) -> Float[Array, "M F+1"]:
+        """The derivative of the activations y of z, and any number behind it."""
 
-        if shared.adds_up:
-            nothing = jax.tree.map(jnp.zeros_like, train.params)
-            total, sums = _repeat(_ceil(count, rows), add, (nothing, sums))
-        else:
-            found, tell = part(learns, train.params, start, count, jnp.uint32(0))
-            sums = added(sums, found, learns)
+        def derivative(activation: Activation) -> Array:
+            found = jax.jvp(lambda z: activation(z, hyper.activation_slope), (z,), (jnp.ones_like(z),))[1]
+            return _with_one(found)
 
-        def learn(_: Any, carry: Any) -> Any:
-            train, of_steps = carry
-            gradient = total if shared.adds_up else tell()
-            rate = hyper.learning_rate * schedule_factor(structure.schedule, hyper, train.step)
-            optimizer = optimizer_at(structure, hyper, rate)
+        return by_branch(lambda: curves.slope(sizes.curve, y), derivative)
 
-            def update() -> tuple[Params, Any]:
-                return optimizer.update(gradient, train.opt_state, train.params)
+    def part(t: UInt32[Array, ""], params: Matrices) -> tuple[dict[str, Any], Callable[[Any, Matrices], Matrices]]:
+        """The metrics of a part's examples, and what tells its gradient."""
+        batch = take_batch(examples, _at(reading.rows, t).astype(jnp.int32), scale)
+        features, sums = [_with_one(batch.x)], []
+        for layer, offset in zip(hidden, offsets, strict=True):
+            sums.append(features[-1] @ params[layer][WEIGHTS])
+            features.append(_with_one(activated(sums[-1], offset)))
+        logits = _dot(params[last][WEIGHTS], features[-1], (1, 1))
+        losses, errors = jax.vmap(jax.value_and_grad(structure.loss), (1, 0), (0, 1))(logits, batch.y)
+
+        def gradient(i: UInt32[Array, ""], params: Matrices) -> Matrices:
+            *inputs, top, errors_ = _with(i, (*features, errors))
+            delta = jnp.where(batch.weight[None] > 0, errors_, 0) * _at(reading.share, t + i)
+            found = {last: {WEIGHTS: delta @ top}}
+            back = _kept(delta.T) @ params[last][WEIGHTS]
+            for index, layer in reversed(list(enumerate(hidden))):
+                delta = (back * slope(sums[index], top))[:, :-1]
+                top = inputs[index]
+                found[layer] = {WEIGHTS: _kept(_kept(top).T) @ delta}
+                if index:
+                    back = _kept(_kept(params[layer][WEIGHTS] @ _kept(_kept(delta).T)).T)
+            return found
+
+        return of_examples(structure, logits, batch.y, losses), gradient
+
+    def step(t: UInt32[Array, ""], carry: Any) -> Any:
+        state, total, kept, of_steps = carry
+        does = _at(reading.does, t)
+        values, gradient = part(t, state.params)
+        kept = jax.tree.map(lambda all_, new: jax.lax.dynamic_update_index_in_dim(all_, new, t, 0), kept, values)
+
+        def update(gradient: Matrices, state: TrainState, of_steps: Values) -> tuple[TrainState, Values]:
+            rate = hyper.learning_rate * schedule_factor(structure.schedule, hyper, state.step)
+            optimizer = optimizer_of(shared, hyper, rate)
+
+            def updated() -> tuple[Matrices, Any]:
+                return optimizer.update(gradient, state.opt_state, state.params)
 
             def measure() -> Values:
-                return of_step(shared, train.params, gradient, update()[0])
+                return measured(structure.metrics, structure.layers, state.params, gradient, updated()[0])
 
-            new = jax.lax.cond(t % spacing == 0, measure, lambda: jax.tree.map(jnp.zeros_like, of_steps))
-            updates, opt_state = update()
-            params = optax.apply_updates(train.params, updates)
-            return TrainState(params, opt_state, train.step + 1), jax.tree.map(jnp.add, of_steps, new)
+            new = jax.lax.cond(
+                does & jnp.uint32(MEASURES) > 0, measure, lambda: jax.tree.map(jnp.zeros_like, of_steps)
+            )
+            updates, opt_state = updated()
+            params = optax.apply_updates(state.params, updates)
+            return TrainState(params, opt_state, state.step + 1), jax.tree.map(jnp.add, of_steps, new)
 
-        train, of_steps = _repeat(learns, learn, (train, of_steps))
-        return train, sums, of_steps
+        if not shared.adds_up:
+            learns = does & jnp.uint32(UPDATES) > 0
+            state, of_steps = _if(
+                learns, lambda i, carry: update(gradient(i, carry[0].params), *carry), (state, of_steps)
+            )
+            return state, total, kept, of_steps
 
-    vector: Any = state.train.params
-    train = state.train._replace(params=shared.tree(vector))
-    shapes = jax.eval_shape(functools.partial(score, structure), *_a_part(shared, structure.network.classes))
-    nothing = jax.tree.map(lambda leaf: jnp.zeros((*leaf.shape, 2), leaf.dtype), shapes)
+        def add(i: UInt32[Array, ""], carry: Any) -> Any:
+            total, params = carry
+            return jax.tree.map(jnp.add, total, gradient(i, params)), params
+
+        def finish(_: Any, carry: Any) -> Any:
+            total, state, of_steps = carry
+            return jax.tree.map(jnp.zeros_like, total), *update(total, state, of_steps)
+
+        total, _ = _if(does & jnp.uint32(ADDS) > 0, add, (total, state.params))
+        total, state, of_steps = _if(does & jnp.uint32(UPDATES) > 0, finish, (total, state, of_steps))
+        return state, total, kept, of_steps
+
+    kept = jax.tree.map(
+        lambda leaf: jnp.zeros((shared.parts, *leaf.shape), leaf.dtype),
+        jax.eval_shape(lambda: part(jnp.uint32(0), state.params)[0]),
+    )
     of_steps = jax.tree.map(
         lambda leaf: jnp.zeros(leaf.shape, leaf.dtype),
-        jax.eval_shape(lambda: of_step(shared, train.params, train.params, train.params)),
+        jax.eval_shape(lambda tree: measured(structure.metrics, structure.layers, tree, tree, tree), state.params),
     )
-    train, sums, of_steps = _repeat(steps + blocks, step, (train, nothing, of_steps))
-    evaluation, training = (jax.tree.map(lambda total, i=i: total[..., i], sums) for i in (0, 1))
-    train = train._replace(params=shared.vector(train.params))
-    running = means(training, span.trained.astype(scale.dtype))
-    valid = means(evaluation, span.evaluated.astype(scale.dtype))
-    times = _ceil(steps, spacing).astype(scale.dtype)
-    running |= {name: total / times for name, total in of_steps.items()}
-    return *finished(structure, state, train, running, valid, hyper), valid
+    total = jax.tree.map(jnp.zeros_like, state.params) if shared.adds_up else {}
+    state, _, kept, of_steps = jax.lax.fori_loop(
+        jnp.uint32(0), reading.parts, step, (state, total, kept, of_steps)
+    )
+    # What is no number times 0 is none.
+    nothing = jnp.stack([jnp.sum(leaf * 0) for leaf in jax.tree.leaves(state.params)])
+    finite = jnp.sum(nothing) == 0
+    return state, Found(kept, of_steps, finite)
 
 
-def _a_part(shared: Shared, classes: int) -> tuple[Any, Batch]:
-    """The shapes of the logits of M examples, and of these."""
-    rows = jax.ShapeDtypeStruct((shared.rows,), jnp.float32)
-    x, logits = (jax.ShapeDtypeStruct((shared.rows, size), jnp.float32) for size in (shared.inputs, classes))
-    return logits, Batch(x, jax.ShapeDtypeStruct((shared.rows,), jnp.int32), rows)  # type: ignore[arg-type]
+def optimizer_of(shared: Shared, hyper: Hyperparameters, rate: Float[Array, ""]) -> optax.GradientTransformation:
+    """The optax chain for matrices, at a learning rate: λ w is for kernels, not for what is in a bias's place."""
+    rates = {}
+    for layer, shape in shared.shapes.items():
+        axis = 1 if layer == shared.structure.layers[-1] else 0
+        of_rows = np.arange(shape[axis]) < shape[axis] - 1
+        rates[layer] = {WEIGHTS: jnp.where(np.expand_dims(of_rows, 1 - axis), hyper.weight_decay, 0)}
+
+    def add(updates: Matrices, params: Matrices | None = None) -> Matrices:
+        return jax.tree.map(lambda rate, update, w: update + rate * w, rates, updates, params)
+
+    return optimizer_at(shared.structure, hyper, rate, optax.stateless(add))
 
 
-def of_step(shared: Shared, params: Params, gradient: Params, updates: Params) -> Values:
-    """The metrics of a step: norms, for which the padding is nothing."""
-    structure, trees = shared.structure, (params, gradient, updates)
-    found: Values = {}
-    for named in structure.metrics:
-        given = trees if named[1].dims else ({"all": shared.vector(tree)} for tree in trees)
-        found |= measured((named,), structure.layers, *given)
-    return found
+def _with_one(x: Float[Array, "M F"]) -> Float[Array, "M F+1"]:
+    """The factors of a layer's matrix: 1 for its bias."""
+    return jnp.pad(x, ((0, 0), (0, 1)), constant_values=1)
 
 
-def activated(
-    activations: tuple[Activation, ...],
-    sizes: Sizes,
-    hyper: Hyperparameters,
-    width: UInt32[Array, ""],
-    z: Float[Array, "M F"],
-) -> Float[Array, "M F"]:
-    """The features of the units that a layer has, and 0 for its padding.
+def _at(array: Array, t: UInt32[Array, ""]) -> Array:
+    return jax.lax.dynamic_index_in_dim(array, t, keepdims=False)
 
-    One branch computes value and derivative together.
+
+def _dot(a: Array, b: Array, axes: tuple[int, int]) -> Array:
+    """The product of two matrices over an axis of each."""
+    return jax.lax.dot_general(a, b, ((axes[:1], axes[1:]), ((), ())))
+
+
+def _kept(array: Array) -> Array:
+    """The array itself, in memory as it stands: XLA doesn't move a transposition past it."""
+    return jax.lax.optimization_barrier(array)
+
+
+def _with(number: Array, tree: Any) -> Any:
+    """Arrays that XLA takes to depend on a number, so that it computes nothing of them where that isn't known."""
+    return jax.lax.optimization_barrier((tree, number))[0]
+
+
+def _if(condition: Bool[Array, ""], body: Callable[[Any, Any], Any], carry: Any) -> Any:
+    """A loop of one round or none: a condition that copies nothing.
+
+    What depends neither on the round, which is 0, nor on what is carried, XLA computes before it in any case.
     """
-    there = (jnp.arange(z.shape[1], dtype=jnp.uint32) < width)[None]
-
-    def branch(activation: Activation, z: Array, slope: Array, there: Array) -> tuple[Array, Array]:
-        y, derivative = jax.jvp(lambda z: activation(z, slope), (z,), (jnp.ones_like(z),))
-        return jnp.where(there, y, 0), jnp.where(there, derivative, 0)
-
-    def both(z: Array) -> tuple[Array, Array]:
-        branches = [functools.partial(branch, activation) for activation in activations]
-        return jax.lax.switch(sizes.activation, branches, z, hyper.activation_slope, there)
-
-    @jax.custom_jvp
-    def value(z: Array) -> Array:
-        return both(z)[0]
-
-    @value.defjvp
-    def value_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
-        y, derivative = both(*primals)
-        return y, derivative * tangents[0]
-
-    return value(z)
-
-
-def _repeat(count: Any, body: Callable[[Any, Any], Any], carry: Any) -> Any:
-    """A loop of so many rounds, of a truth value none or one: a condition that copies nothing."""
-    return jax.lax.fori_loop(jnp.uint32(0), jnp.asarray(count, jnp.uint32), body, carry)
-
-
-def _ceil(count: UInt32[Array, ""], size: UInt32[Array, ""]) -> UInt32[Array, ""]:
-    """⌈count / size⌉."""
-    return (count + size - jnp.uint32(1)) // size
+    return jax.lax.fori_loop(jnp.uint32(0), condition.astype(jnp.uint32), body, carry)

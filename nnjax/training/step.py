@@ -92,13 +92,10 @@ def train_step(
 
 def score(structure: Structure, logits: Float[Array, "B C"], batch: Batch) -> Sums:
     """The metrics of examples, summed over a batch."""
-    by_class = logits.T  # as `nn.matmul` computes few of them on a CPU
     there = batch.weight > 0
     sums: Sums = {}
-    for name, metric in structure.metrics:
-        if metric.of != "example":
-            continue
-        values = jax.vmap(metric.function or structure.loss, (1, 0))(by_class, batch.y)
+    # By class, as `nn.matmul` computes few of them on a CPU.
+    for name, values in of_examples(structure, logits.T, batch.y).items():
         if isinstance(values, tuple):
             values, weights = values
             weights = weights * _like(batch.weight, weights)
@@ -106,9 +103,26 @@ def score(structure: Structure, logits: Float[Array, "B C"], batch: Batch) -> Su
             continue
         # Where there is no example, a value that is not finite must not get through as 0 · ∞.
         values = jnp.where(_like(there, values), values, 0).astype(batch.weight.dtype)
-        summed = metric.function is None or metric.dims
+        summed = name == "loss" or values.ndim > 1
         sums[name] = Sum(jnp.sum(values, 0) if summed else jnp.vdot(values, batch.weight))
     return sums
+
+
+def of_examples(
+    structure: Structure,
+    logits: Float[Array, "C B"],
+    labels: Int[Array, " B"],
+    losses: Float[Array, " B"] | None = None,
+) -> dict[str, Any]:
+    """The metrics of each example, [B, …], of some with weights; the losses, where they are known."""
+    found = {}
+    for name, metric in structure.metrics:
+        if metric.of == "example":
+            known = losses if metric.function is None else None
+            found[name] = (
+                jax.vmap(metric.function or structure.loss, (1, 0))(logits, labels) if known is None else known
+            )
+    return found
 
 
 def means(sums: Sums, examples: Float[Array, "..."] | int) -> Values:
@@ -125,9 +139,12 @@ def _like(number: Any, values: Array) -> Array:
 
 
 def optimizer_at(
-    structure: Structure, hyper: Hyperparameters, rate: Float[Array, ""]
+    structure: Structure,
+    hyper: Hyperparameters,
+    rate: Float[Array, ""],
+    decay: optax.GradientTransformation | None = None,
 ) -> optax.GradientTransformation:
-    """The optax chain of a structure at a learning rate."""
+    """The optax chain of a structure at a learning rate, with a weight decay of its own where one is given."""
     return transformation(
         structure.optimizer,
         hyper,
@@ -135,4 +152,5 @@ def optimizer_at(
         structure.layers,
         use_momentum=structure.use_momentum,
         nesterov=structure.nesterov,
+        decay=decay,
     )

@@ -63,7 +63,7 @@ def test_the_plan_counts_what_will_happen(digits):
 def test_a_shared_program_is_one_compilation(digits):
     words = str(nnjax.plan(SMALL, digits, {"hidden": [(16,), (40,)], "batch_size": [32, 20]}, seeds=5))
     assert "4 settings × 5 seeds = 20 runs in 1 group, so 1 compilation" in words
-    assert "mlp up to 64-64-10 (4 structures" in words
+    assert "mlp up to 64-48-10 (4 structures" in words
     assert "batch up to 32" in words
     assert f"up to {64 * 40 + 40 + 40 * 10 + 10:,} parameters a run" in words
 

@@ -14,12 +14,15 @@ from nnjax.config import Config
 from nnjax.data.order import epoch_order
 from nnjax.engine import devices, draws, sharing
 from nnjax.engine.plan import plan
-from nnjax.engine.shared import order_of, packed, unpacked
+from nnjax.engine.reading import order_of
+from nnjax.engine.shared import packed, unpacked
 from nnjax.nn.activations import ACTIVATIONS
 from nnjax.nn.initializers import INITIALIZERS, initialize
 from nnjax.nn.models import MLP, layers, param_shapes
 from nnjax.search.sweep import run_plan
+from nnjax.training.shared import Shared
 from nnjax.training.start import run_keys
+from nnjax.training.structure import Structure
 from nnjax.validation import UserError
 
 pytestmark = pytest.mark.skipif(devices.platform() != "cpu", reason="programs are shared on a CPU alone")
@@ -138,39 +141,24 @@ def test_orders_are_those_of_an_epoch(examples, seed, epoch):
 
 def work(config, data, runs=4):
     structure = nnjax.training.Structure.of(config, data.classes, data.inputs)
-    return sharing.Work(config, structure, data.inputs, data.classes, len(data.train.y), runs, config.epochs)
-
-
-@given(
-    hidden=st.lists(st.integers(1, 5000), min_size=1, max_size=4),
-    batch_size=st.integers(1, 1150),
-    ladder=st.sampled_from(sharing.LADDERS),
-    rows=st.sampled_from(sharing.ROWS),
-)
-@settings(max_examples=50, deadline=None)
-def test_a_shared_program_holds_its_structures(hidden, batch_size, ladder, rows, digits):
-    shared = sharing.shared_program(
-        work(Config(hidden=tuple(hidden), batch_size=batch_size), digits), ladder, rows
-    )
-    for width, rung in zip(hidden, shared.structure.network.hidden, strict=True):
-        assert width <= rung <= max(2 * width, ladder[0])
-    assert shared.adds_up == (batch_size > shared.rows)
+    examples, valid = len(data.train.y), len(data.valid.y)
+    return sharing.Work(config, structure, data.inputs, data.classes, examples, valid, runs, config.epochs)
 
 
 @given(hidden=st.lists(st.integers(1, 60), min_size=1, max_size=3), runs=st.integers(1, 3))
 @settings(max_examples=20, deadline=None)
-def test_parameters_come_back_from_their_vector(hidden, runs, digits):
-    shared = sharing.shared_program(work(Config(hidden=tuple(hidden)), digits), (64,), (32,))
+def test_parameters_come_back_from_their_matrices(hidden, runs, digits):
+    shared = Shared(Structure.of(Config(hidden=(64,) * len(hidden)), 10, 64), 64, (), 32, 100)
     shapes = param_shapes(MLP(tuple(hidden), 10), 64)
     rng = np.random.default_rng(0)
     trees = [
         jax.tree.map(lambda leaf: rng.normal(size=leaf.shape).astype(np.float32), shapes) for _ in range(runs)
     ]
-    vectors = np.stack([packed(shared, tree) for tree in trees])
-    back = unpacked(shared, vectors, shapes)
+    matrices = jax.tree.map(lambda *leaves: np.stack(leaves), *(packed(shared, tree) for tree in trees))
+    back = unpacked(shared, matrices, shapes)
     for index, tree in enumerate(trees):
         jax.tree.map(lambda a, b, index=index: np.testing.assert_array_equal(a[index], b), back, tree)
-    assert np.abs(vectors).sum() == pytest.approx(
+    assert sum(np.abs(leaf).sum() for leaf in jax.tree.leaves(matrices)) == pytest.approx(
         sum(np.abs(leaf).sum() for t in trees for leaf in jax.tree.leaves(t))
     )
 
@@ -208,10 +196,10 @@ def test_a_long_training_pays_for_its_own_program(digits):
     assert not any(group.shared for group in long.groups)
 
 
-def test_all_activations_have_a_branch_for_themselves(digits):
+def test_what_is_no_number_has_a_branch(digits):
     todo = plan(CONFIG, digits, {"activation": list(ACTIVATIONS), "hidden": [(8,), (9,)]})
     (shared,) = {group.shared for group in todo.groups}
-    assert shared.activations == tuple(ACTIVATIONS.values())
+    assert shared.branches == (ACTIVATIONS["gelu"],)
 
 
 def test_a_batch_larger_than_the_data_is_refused_in_a_mixed_sweep(digits):
