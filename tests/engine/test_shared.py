@@ -205,3 +205,33 @@ def test_what_is_no_number_has_a_branch(digits):
 def test_a_batch_larger_than_the_data_is_refused_in_a_mixed_sweep(digits):
     with pytest.raises(UserError, match="batch_size is 2000"):
         plan(CONFIG, digits, {"batch_size": [32, 2000]})
+
+
+@pytest.mark.slow
+def test_best_epochs_and_predictions_are_those_of_own_programs(digits):
+    """Of 25 random structures × 4 seeds, 99 of 100 at least."""
+    rng = np.random.default_rng(0)
+    chosen = [
+        {
+            "hidden": tuple(int(width) for width in rng.integers(16, 257, rng.integers(1, 3))),
+            "activation": str(rng.choice(["identity", "sigmoid", "tanh", "relu"])),
+            "batch_size": int(rng.choice([16, 32, 64, 128])),
+            "learning_rate": float(10 ** rng.uniform(-2, 0)),
+        }
+        for _ in range(25)
+    ]
+    config = Config(init="xavier_uniform", epochs=10, seeds=4)
+    shared, own = (
+        run_plan(plan(config, digits, chosen, share=share), keep_parameters=True, progress=False)
+        for share in (None, False)
+    )
+    same = 0
+    for setting in range(25):
+        for seed in range(4):
+            epochs, classes = [], []
+            for results in (shared, own):
+                epochs.append(int(results.best_epoch.sel(setting=setting, seed=seed)))
+                network = nnjax.network(results, setting=setting, seed=seed)
+                classes.append(network.predict(digits.test.x))
+            same += epochs[0] == epochs[1] and bool((classes[0] == classes[1]).all())
+    assert same >= 99
