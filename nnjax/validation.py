@@ -131,5 +131,7 @@ def _words(hint: Any) -> str:
         return " or ".join(_words(argument) for argument in arguments)
     if origin is tuple:
         return {int: "a list of whole numbers", float: "a list of numbers"}[arguments[0]]
+    if origin is Mapping:
+        return "a mapping"
     words = {float: "a number", int: "a whole number", str: "a text", bool: "true or false"}
     return words.get(hint, "none" if hint is type(None) else hint.__name__)

@@ -1,0 +1,107 @@
+"""The column of a table that is to be predicted, as labels."""
+
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from nnjax.data.arrays import is_missing, short
+from nnjax.data.columns import FEW, word_of
+from nnjax.validation import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Label: TypeAlias = str | int | float | bool
+
+MOST_SHARE = 0.5
+"""Labels of which more than this share of the rows are different are no classes."""
+
+
+class Target(NamedTuple):
+    """A target as a network is trained on it."""
+
+    y: np.ndarray
+    """[N] int32, the number of each row's class."""
+    labels: tuple[Label, ...]
+    """What each class is called in the column: sorted, or in the order of pandas' categories."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The classes as texts."""
+        return tuple(word_of(label) for label in self.labels)
+
+
+def read_target(column: "pd.Series", task: str = "classification") -> Target:
+    """The labels in the target's column; where another task has other targets, this is the place.
+
+    Raises:
+        UserError: for a missing label, one class only, labels of two types, and numbers or dates that are no
+            classes.
+    """
+    import pandas as pd
+
+    if task != "classification":
+        raise UserError(f"the task is {task!r}, and a table's must be classification")
+    what = f"the target {column.name}"
+    values = column.tolist()
+    missing = [place for place, value in enumerate(values) if is_missing(value) or value != value]
+    if len(missing) == len(values):
+        raise UserError(f"{what} has no value in any row")
+    if missing:
+        raise UserError(
+            f"{what} has no value in row {missing[0] + 1}, and in {len(missing)} of {len(values)} rows: a row "
+            "without a label neither trains nor tests, so leave them out"
+        )
+    kinds = {_kind(value): value for value in values}
+    if len(kinds) > 1:
+        (one, a), (other, b), *_ = sorted(kinds.items())
+        raise UserError(
+            f"{what} has labels of two types, {one} such as {short(a)} and {other} such as {short(b)!r}: make "
+            "them of one"
+        )
+    (kind,) = kinds
+    if kind not in ("truths", "numbers", "texts"):
+        raise UserError(f"{what} holds {kind}, such as {short(values[0])}, and must hold classes")
+    plain = [value.item() if hasattr(value, "item") else value for value in values]
+    labels: list[Any] = sorted(set(plain))
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        seen = set(plain)
+        labels = [label for label in (_plain(item) for item in column.dtype.categories) if label in seen]
+    if len(labels) == 1:
+        raise UserError(
+            f"{what} is {short(labels[0])!r} in all {len(values)} rows, and must have two classes or more"
+        )
+    _check_classes(labels, len(values), what, kind)
+    if kind == "numbers":
+        labels = [int(label) for label in labels]
+    numbers = {label: number for number, label in enumerate(labels)}
+    return Target(np.array([numbers[value] for value in plain], np.int32), tuple(labels))
+
+
+def _check_classes(labels: list[Any], rows: int, what: str, kind: str) -> None:
+    regression = "a quantity is a target of regression"
+    fractions = [label for label in labels if kind == "numbers" and not float(label).is_integer()]
+    if fractions:
+        raise UserError(
+            f"{what} holds numbers that aren't whole, such as {short(fractions[0])}, and must hold classes: "
+            f"{regression}"
+        )
+    if len(labels) > max(FEW, MOST_SHARE * rows):
+        raise UserError(
+            f"{what} holds {len(labels)} different {kind} in {rows} rows, and must hold classes"
+            + (f": {regression}" if kind == "numbers" else "")
+        )
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, bool | np.bool):
+        return "truths"
+    if isinstance(value, int | float | np.integer | np.floating):
+        return "numbers"
+    if isinstance(value, str):
+        return "texts"
+    return "dates" if hasattr(value, "isoformat") else f"values of type {type(value).__name__}"
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if hasattr(value, "item") else value
