@@ -9,10 +9,19 @@ import functools
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from nnjax import parts
-from nnjax.fields import CHECKS, canonical, check_monitor, is_module, parse_init, taken_apart
+from nnjax.fields import (
+    CHECKS,
+    canonical,
+    check_columns,
+    check_folds,
+    check_monitor,
+    is_module,
+    parse_init,
+    taken_apart,
+)
 from nnjax.parts import Part, PartLike
 from nnjax.seeds import ByNeed, parse_need
 from nnjax.spelling import nearest
@@ -23,6 +32,9 @@ OWN_INIT = "normal(0.001)"
 
 SEED_FIELDS = ("init_seed", "data_seed")
 """The fields that can be crossed in place of the runs' seeds."""
+
+RUN_FIELDS = (*SEED_FIELDS, "data.fold")
+"""The fields whose values make runs of a setting and no other setting, where they are axes: seeds, and folds."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +51,31 @@ class DataConfig:
     valid_fraction: float = 0.2
     """The share of the training set, its last part, that validates."""
     split_seed: int | None = None
-    """Shuffle the training set with this seed before it is split; None leaves its order alone."""
+    """Shuffle the training set with this seed before it is split; None leaves its order alone. A table's splits
+    are drawn with it, with 0 for None."""
+    file: str | None = None
+    """Of data.name table: a CSV, TSV, Parquet or Arrow file, or module:function that gives a table."""
+    target: str | None = None
+    """The column of a table that is to be predicted."""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """What columns of a table are, where it isn't what they look like: number, category, boolean or left_out."""
+    missing: Literal["impute", "refuse"] = "impute"
+    """What is done about a missing value of a table: impute puts the training part's median in its place, and an
+    input beside it that says so."""
+    scaling: Literal["standard", "quantile", "none"] = "standard"
+    """How numbers of a table are scaled, by the training part: to mean 0 and standard deviation 1, to the
+    quantiles of a normal distribution, or not."""
+    split: Literal["stratified", "random", "group", "time", "given"] = "stratified"
+    """How a table is split: each part with the same shares of the classes; at random; groups kept together; the
+    latest rows for the test; or as a column says (train, valid, test)."""
+    split_column: str | None = None
+    """The column of a table that has the group, the time or the part of each row; it is no input."""
+    test_fraction: float = 0.2
+    """The share of a table that tests; data.valid_fraction is a share of the rest."""
+    folds: int | None = None
+    """Cut a table in so many parts, of which one tests and the others train and validate; None: no folds."""
+    fold: int = 0
+    """Which of the folds tests, from 0; as an axis, folds are runs of a setting, as seeds are."""
 
     def __post_init__(self) -> None:
         for item in dataclasses.fields(self):
@@ -48,6 +84,9 @@ class DataConfig:
             check_type(name, getattr(self, item.name), _hints(DataConfig)[item.name])
         check_range("data.valid_fraction", self.valid_fraction, above=0, below=1)
         check_seed("data.split_seed", self.split_seed)
+        check_range("data.test_fraction", self.test_fraction, above=0, below=1)
+        check_folds(self.folds, self.fold)
+        check_columns(self.columns)
 
 
 @dataclass(frozen=True)

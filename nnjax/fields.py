@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from nnjax import parts
@@ -86,8 +86,8 @@ def canonical(name: str, value: Any) -> Any:
     value = _plain(value)
     if name in ("hidden", "layer_rates") and isinstance(value, int | float):
         return (value,)
-    if name == "model_attributes":
-        return Attributes({attribute: _plain(inner) for attribute, inner in dict(value).items()})
+    if name in ("model_attributes", "data.columns") and isinstance(value, Mapping):
+        return Attributes({attribute: _plain(inner) for attribute, inner in value.items()})
     if name in parts.TABLES:
         return value if is_module(value) else _resolved(name, value)
     return value
@@ -144,6 +144,33 @@ def _check_seeds(seeds: Any) -> None:
         check_seed("seeds", seed)
     if not seeds or len(set(seeds)) != len(seeds):
         raise UserError(f"seeds is {list(seeds)}, and must list at least one seed, none twice")
+
+
+COLUMN_KINDS = ("number", "category", "boolean", "left_out")
+"""What a column of a table can be."""
+
+
+def check_columns(columns: Mapping[Any, Any]) -> None:
+    """Refuse what no column of a table can be.
+
+    Raises:
+        UserError: naming the column and the kinds.
+    """
+    for name, kind in columns.items():
+        choice(f"data.columns of {name}", kind, COLUMN_KINDS)
+
+
+def check_folds(folds: int | None, fold: int) -> None:
+    """Refuse fewer than two folds, and a fold that is none of them.
+
+    Raises:
+        UserError: naming both fields.
+    """
+    if folds is not None:
+        check_range("data.folds", folds, least=2)
+        check_range("data.fold", fold, least=0, below=folds)
+    elif fold != 0:
+        raise UserError(f"data.fold is {fold}, and data.folds, how many folds there are, is not set")
 
 
 def _ranged(name: str, **bounds: float) -> Callable[[Any], None]:

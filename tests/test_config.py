@@ -10,6 +10,7 @@ from any_init import inits
 from nnjax import parts
 from nnjax.cli.yaml_files import read_yaml
 from nnjax.config import Config, DataConfig, field_names, flatten, replace
+from nnjax.fields import COLUMN_KINDS
 
 
 def test_defaults_are_the_documented_ones():
@@ -195,6 +196,14 @@ def any_fields(draw):
         draw(st.sampled_from(["auto", "idx", "csv", "tfds"])),
         draw(st.floats(0.01, 0.99)),
         draw(st.none() | SEED),
+        file=draw(st.none() | st.text(max_size=9)),
+        target=draw(st.none() | st.text(max_size=9)),
+        columns=draw(st.dictionaries(st.text("abc_", min_size=1), st.sampled_from(COLUMN_KINDS), max_size=3)),
+        scaling=draw(st.sampled_from(["standard", "quantile", "none"])),
+        split=draw(st.sampled_from(["stratified", "random", "group", "time", "given"])),
+        test_fraction=draw(st.floats(0.01, 0.99)),
+        folds=(folds := draw(st.none() | st.integers(2, 10))),
+        fold=draw(st.integers(0, folds - 1)) if folds else 0,
     )
     return values
 
@@ -204,6 +213,7 @@ def test_a_configuration_comes_back_from_yaml(fields):
     config = Config(**fields)
     words = dataclasses.asdict(config)
     assert not words.pop("model_attributes")
+    words["data"]["columns"] = dict(words["data"]["columns"])
     text = yaml.safe_dump(words)
     assert replace(Config(), flatten(read_yaml(text, "text"))) == config
 

@@ -163,7 +163,8 @@ MISTAKES = {
     "type": (["train", "--learning_rate", "fast"], "learning_rate is 'fast', and must be a number"),
     "data": (
         ["train", "--data", "mnist"],
-        "data is 'mnist', and must be a mapping that may hold name, dir, source, valid_fraction, split_seed",
+        "data is 'mnist', and must be a mapping that may hold name, dir, source, valid_fraction, split_seed, "
+        "file, target, columns, missing, scaling, split, split_column, test_fraction, folds, fold",
     ),
     "choice": (
         ["train", "--activation", "rely"],
