@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from nnjax.config import DataConfig as DataConfig
     from nnjax.data import Dataset as Dataset
     from nnjax.data import load_data as load_data
+    from nnjax.data import load_table as load_table
     from nnjax.engine.driver import EpochEnd as EpochEnd
     from nnjax.engine.estimate import estimate as estimate
     from nnjax.engine.plan import plan as plan
@@ -40,6 +41,7 @@ _HOME = {
     "UserError": ("validation", "UserError"),
     "estimate": ("engine.estimate", "estimate"),
     "load_data": ("data", "load_data"),
+    "load_table": ("data", "load_table"),
     "load_results": ("results.files", "load"),
     "merge": ("results.merge", "merge"),
     "network": ("results.network", "network"),
@@ -61,6 +63,7 @@ __all__ = [
     "estimate",
     "load_data",
     "load_results",
+    "load_table",
     "merge",
     "network",
     "parameters",

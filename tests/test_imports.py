@@ -79,6 +79,7 @@ LAZY = {
     "jsonargparse",
     "h5netcdf",
     "optuna",
+    "polars",
 }
 
 

@@ -3,7 +3,19 @@
 from nnjax.data.dataset import Dataset, split_train
 from nnjax.data.load import load_data
 from nnjax.data.order import epoch_order, num_batches
+from nnjax.data.preprocess import Preprocessing
+from nnjax.data.table import load_table
 from nnjax.data.tfds import prepare
 from nnjax.types import Examples
 
-__all__ = ["Dataset", "Examples", "epoch_order", "load_data", "num_batches", "prepare", "split_train"]
+__all__ = [
+    "Dataset",
+    "Examples",
+    "Preprocessing",
+    "epoch_order",
+    "load_data",
+    "load_table",
+    "num_batches",
+    "prepare",
+    "split_train",
+]

@@ -15,7 +15,8 @@ from nnjax.config import DataConfig
 from nnjax.data.arrays import kind_of
 from nnjax.data.inputs import TINY, check_scaled, read_inputs
 from nnjax.data.labels import read_labels
-from nnjax.data.notes import notes_on
+from nnjax.data.notes import notes_on, unscaled
+from nnjax.data.preprocess import Preprocessing
 from nnjax.types import Examples
 from nnjax.validation import UserError
 
@@ -47,6 +48,12 @@ class Dataset:
     """The largest value an input can take: 255 for images, 16 for digits."""
     config: DataConfig | None = None
     """What `load_data` loaded it by; None for a data set of one's own."""
+    class_names: tuple[str, ...] = ()
+    """What the classes are called, in order; nothing where they are numbers."""
+    preprocessing: Preprocessing | None = None
+    """What made the inputs of a table's columns; None where they are as they were given."""
+    remarks: tuple[str, ...] = ()
+    """What its source has to say of it, a sentence each."""
 
     @functools.cached_property
     def together(self) -> Examples:
@@ -65,6 +72,7 @@ class Dataset:
         self._check_words()
         object.__setattr__(self, "classes", self._whole_classes())
         object.__setattr__(self, "scale", self._float_scale())
+        object.__setattr__(self, "class_names", self._names())
         for split in SPLITS:
             where = f"the {split} split of {self.name}"
             given_x, given_y = _pair(getattr(self, split), split, where)
@@ -87,7 +95,11 @@ class Dataset:
         splits = {"training": self.train, "validation": self.valid, "test": self.test}
         # A function of the user's own has split them itself.
         named = self.config is not None and isinstance(self.config.name, str)
-        return notes_on(splits, self.classes, loaded=named)
+        of_table = self.preprocessing is not None
+        of_splits = notes_on(splits, self.classes, named and not of_table, self.class_names)
+        names = () if self.preprocessing is None else self.preprocessing.inputs
+        mend = "data.scaling standard scales them" if of_table else "nnjax.load_table scales them, or scikit-learn"
+        return (*self.remarks, *of_splits, *unscaled(self.train.x, self.scale, names, mend))
 
     @cached_property
     def fingerprint(self) -> str:
@@ -118,6 +130,16 @@ class Dataset:
         if classes > MOST_CLASSES:
             raise UserError(f"{self.name} has {classes} classes, and must have at most {MOST_CLASSES}")
         return classes
+
+    def _names(self) -> tuple[str, ...]:
+        names = tuple(self.class_names)
+        if not all(isinstance(name, str) for name in names):
+            raise UserError(f"the class names of {self.name} are {_shown(names)}, and must be texts")
+        if names and (len(names) != self.classes or len(set(names)) != len(names)):
+            raise UserError(
+                f"the class names of {self.name} are {_shown(names)}, and must be {self.classes} texts, none twice"
+            )
+        return names
 
     def _float_scale(self) -> float:
         given: Any = self.scale

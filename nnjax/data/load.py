@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnjax.config import DataConfig
-from nnjax.data import cache, csv, digits, idx, tfds
+from nnjax.data import cache, csv, digits, idx, table, tfds
 from nnjax.data.arrays import kind_of
 from nnjax.data.dataset import Dataset, split_train
 from nnjax.parts import Part, PartLike, describe, takes
 from nnjax.types import Examples
-from nnjax.validation import UserError
+from nnjax.validation import UserError, choice
 
 
 class Source(NamedTuple):
@@ -49,6 +49,13 @@ class Named(NamedTuple):
     """sha256 of the published files, and of the training and the test set's pixels, to tell it from others."""
 
 
+class Tabled(NamedTuple):
+    """A data set that is a table."""
+
+    bundled: str | None = None
+    """``module:function`` that gives it; None for the file that is configured."""
+
+
 def read_digits(name: str, folder: str | None, source: str) -> tuple[Examples, Examples]:
     """The digits, which come with scikit-learn."""
     del name, folder, source
@@ -67,19 +74,21 @@ def read_files(name: str, folder: str | None, source: str) -> tuple[Examples, Ex
         cached = entry.load()
         if cached is not None:
             return cached
-        train, test = SOURCES[source].read(name, files, DATASETS[name].classes)
+        named = DATASETS[name]
+        assert isinstance(named, Named)
+        train, test = SOURCES[source].read(name, files, named.classes)
         _check_originals(name, files, train, test)
     except OSError as error:
         raise UserError(f"{error.filename or folder} can't be read: {error.strerror or error}") from error
     # What a data set refuses must not come back from the cache.
-    Dataset(name, train, train, test, DATASETS[name].classes, DATASETS[name].scale)
+    Dataset(name, train, train, test, named.classes, named.scale)
     entry.store(train, test)
     return train, test
 
 
 # The sums of the files are those that tensorflow_datasets 4.9.10 holds as url_infos; those of the pixels, training
 # and then test set, were taken from files that have these sums.
-DATASETS = {
+DATASETS: dict[str, Named | Tabled] = {
     "digits": Named(read_digits, classes=10, scale=16.0),
     "mnist": Named(
         read_files,
@@ -118,8 +127,15 @@ DATASETS = {
             "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
         ),
     ),
+    "table": Tabled(),
+    "wine": Tabled("sklearn.datasets:load_wine"),
+    "breast_cancer": Tabled("sklearn.datasets:load_breast_cancer"),
+    "iris": Tabled("sklearn.datasets:load_iris"),
 }
 """The data sets that have a name."""
+
+OF_FILES = ("name", "dir", "source", "valid_fraction", "split_seed")
+"""The fields of a configuration that say something of a data set that is no table."""
 
 
 def load_data(
@@ -129,6 +145,7 @@ def load_data(
     source: str = "auto",
     valid_fraction: float = 0.2,
     split_seed: int | None = None,
+    **of_table: Any,
 ) -> Dataset:
     """A data set by name: the first part of its training set trains, the last ``valid_fraction`` validates.
 
@@ -140,6 +157,8 @@ def load_data(
         source: idx, csv or tfds; auto takes the first of these whose files are all there.
         valid_fraction: the share of the training set that validates.
         split_seed: shuffle the training set with this seed before it is split.
+        of_table: the other fields of `nnjax.config.DataConfig`, which say how a table is read; `nnjax.load_table`
+            has them too.
 
     Returns:
         NumPy arrays; x [N, D] uint8, from 0 to ``scale``, and y [N] int32. Images are in the order of the original
@@ -158,13 +177,31 @@ def load_data(
         raise UserError(f"data.dir is {kind_of(dir)}, and must be a text or a path")
     folder = os.fspath(dir) if isinstance(dir, os.PathLike) else dir
     # The configuration refuses what can't be right, so that there is one source of the words and ranges.
-    config = DataConfig(name, folder, source, valid_fraction, split_seed)
+    for field in of_table:
+        choice("a field of data", field, [item.name for item in dataclasses.fields(DataConfig)])
+    config = DataConfig(name, folder, source, valid_fraction, split_seed, **of_table)
+    named = DATASETS[config.name] if isinstance(config.name, str) else None
+    if isinstance(named, Tabled):
+        return table.of_config(config, named.bundled)
+    _refuse_of_table(config)
     if isinstance(config.name, Part):
         return _own(config.name, config)
-    named = DATASETS[str(config.name)]
+    assert named is not None
     train, test = named.read(str(config.name), folder, str(config.source))
     parts = split_train(train, valid_fraction, split_seed)
     return Dataset(str(config.name), *parts, test, named.classes, named.scale, config)
+
+
+def _refuse_of_table(config: DataConfig) -> None:
+    """Refuse what is said of a table where the data set is none."""
+    for item in dataclasses.fields(DataConfig):
+        value = getattr(config, item.name)
+        default = {} if item.default is dataclasses.MISSING else item.default
+        if item.name not in OF_FILES and value != default:
+            raise UserError(
+                f"data.{item.name} is {value!r}, which is for tables, and data.name is {str(config.name)!r}: say "
+                "data.name table"
+            )
 
 
 def _own(part: Part, config: DataConfig) -> Dataset:
@@ -211,7 +248,12 @@ def _find(name: str, dir: str | None, source: str) -> tuple[str, list[Path]]:
 
 def _check_originals(name: str, files: Sequence[Path], train: Examples, test: Examples) -> None:
     """Refuse files that are known to be another data set's; what is known of none may be anybody's own."""
-    known = {sha256: other for other, named in DATASETS.items() for sha256 in named.originals}
+    known = {
+        sha256: other
+        for other, named in DATASETS.items()
+        if isinstance(named, Named)
+        for sha256 in named.originals
+    }
     parts: list[tuple[str, Any]] = [(str(path), path.read_bytes()) for path in files if path.suffix == ".gz"]
     for split, examples in (("training", train), ("test", test)):
         parts.append((f"the {split} set in {files[0].parent}", np.ascontiguousarray(examples.x).data))

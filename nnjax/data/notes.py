@@ -1,4 +1,5 @@
-"""What is worth saying of a data set's splits: classes that training never sees, and splits of one class."""
+"""What is worth saying of a data set's splits: classes that training never sees, splits of one class, inputs that
+aren't scaled."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,13 +11,20 @@ NAMED = 7
 """How many classes a sentence names before it counts the others."""
 
 
-def notes_on(splits: Mapping[str, Examples], classes: int, loaded: bool) -> tuple[str, ...]:
+FAR = 10.0
+"""An input that, divided by the scale, has a larger standard deviation than this isn't scaled."""
+
+
+def notes_on(
+    splits: Mapping[str, Examples], classes: int, loaded: bool, names: Sequence[str] = ()
+) -> tuple[str, ...]:
     """A sentence for each thing that makes a split a poor judge; none where there is nothing to say.
 
     Args:
         splits: the examples by the name of their split: training, validation, test.
         classes: C, how many classes there are.
         loaded: whether they were loaded by name, and so split as the configuration says.
+        names: what the classes are called; nothing where they are numbers.
     """
     counts = {name: np.bincount(examples.y, minlength=classes) for name, examples in splits.items()}
     seen = np.sum(list(counts.values()), axis=0) > 0
@@ -35,14 +43,14 @@ def notes_on(splits: Mapping[str, Examples], classes: int, loaded: bool) -> tupl
         having = " and ".join([f"{first[0]} has {first[1]}", *(f"{name} {count}" for name, count in rest)])
         # Only what validates can have been cut off the training set.
         mend = shuffle if others["validation"] else ""
-        sentences.append(f"training has no example of {_classes(unseen)}, of which {having}{mend}")
+        sentences.append(f"training has no example of {_classes(unseen, names)}, of which {having}{mend}")
     if not seen.all():
-        nowhere = _classes(np.flatnonzero(~seen))
+        nowhere = _classes(np.flatnonzero(~seen), names)
         sentences.append(f"no split has an example of {nowhere}, and classes is {classes}")
     for name, count in counts.items():
         if np.count_nonzero(count) == 1 < classes:
             mend = shuffle if name == "validation" and not unseen.size else ""
-            sentences.append(f"all examples of {name} are of {_classes(np.flatnonzero(count))}{mend}")
+            sentences.append(f"all examples of {name} are of {_classes(np.flatnonzero(count), names)}{mend}")
     return tuple(sentences)
 
 
@@ -51,10 +59,36 @@ def _is_sorted(train: np.ndarray, valid: np.ndarray) -> bool:
     return labels[0] < labels[-1] and bool((labels[:-1] <= labels[1:]).all())
 
 
-def _classes(numbers: Sequence[int] | np.ndarray) -> str:
-    words = [str(number) for number in numbers]
-    if len(words) == 1:
-        return f"the class {words[0]}"
+def unscaled(x: np.ndarray, scale: float, names: Sequence[str], mend: str) -> tuple[str, ...]:
+    """A sentence where inputs [N, D] are so large, and so unequal, that gradient descent hardly moves.
+
+    Args:
+        x: the inputs of the training part.
+        scale: what a step divides them by.
+        names: of the inputs; nothing where they have none.
+        mend: what to do about it.
+    """
+    # Most data are found right by their largest values alone, without a copy of them.
+    far = np.flatnonzero(np.maximum(x.max(axis=0), -x.min(axis=0).astype(float)) / scale > FAR)
+    if not far.size:
+        return ()
+    spread = x[:, far].std(axis=0, dtype=np.float64) / scale
+    if not spread.max() > FAR:
+        return ()
+    place = int(far[spread.argmax()])
+    name = names[place] if names else f"input {place} (counted from 0)"
+    count = int(np.count_nonzero(spread > FAR))
+    others = f", and {count - 1} other{'s are' if count > 2 else ' is'} above {FAR:g}" if count > 1 else ""
+    return (f"inputs aren't scaled: the standard deviation of {name} is {spread.max():.3g}{others}; {mend}",)
+
+
+def in_words(words: Sequence[str]) -> str:
+    """``a, b and c``, of many the first."""
     if len(words) > NAMED + 1:
         words = [*words[:NAMED], f"{len(words) - NAMED} others"]
-    return f"the classes {', '.join(words[:-1])} and {words[-1]}"
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _classes(numbers: Sequence[int] | np.ndarray, names: Sequence[str]) -> str:
+    words = [names[number] if names else str(number) for number in numbers]
+    return f"the class{'es' if len(words) > 1 else ''} {in_words(words)}"

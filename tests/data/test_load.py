@@ -11,6 +11,12 @@ import pytest
 from nnjax.data import Examples, load, load_data
 
 
+def named(name: str) -> load.Named:
+    found = load.DATASETS[name]
+    assert isinstance(found, load.Named)
+    return found
+
+
 def write_idx(folder: Path) -> Path:
     """The four IDX files of a set of 10 + 4 images of 2 × 2, each filled with its label."""
     folder.mkdir(exist_ok=True)
@@ -76,21 +82,25 @@ IDX_NAMES = (
 MISSING: dict[str, tuple[dict[str, Any], str]] = {
     "unknown name": (
         {"name": "mnits"},
-        "data.name is 'mnits', and must be one of digits, mnist, fashion_mnist, kmnist, or module:function or "
+        "data.name is 'mnits', and must be one of digits, mnist, fashion_mnist, kmnist, table, wine, "
+        "breast_cancer, iris, or module:function or "
         "file.py:function; did you mean 'mnist'?",
     ),
     "name far from all": (
         {"name": "my_results"},
-        "data.name is 'my_results', and must be one of digits, mnist, fashion_mnist, kmnist, or module:function "
+        "data.name is 'my_results', and must be one of digits, mnist, fashion_mnist, kmnist, table, wine, "
+        "breast_cancer, iris, or module:function "
         "or file.py:function",
     ),
     "no name": (
         {"name": None},
-        "data.name is None, and must be one of digits, mnist, fashion_mnist, kmnist, or a fu",
+        "data.name is None, and must be one of digits, mnist, fashion_mnist, kmnist, table, wine, breast_cancer, "
+        "iris, or a fu",
     ),
     "arrays for a name": (
         {"name": np.zeros((2, 2))},
-        "data.name is an ndarray of shape (2, 2), and must be one of digits, mnist, fashion_mnist, kmnist, or a "
+        "data.name is an ndarray of shape (2, 2), and must be one of digits, mnist, fashion_mnist, kmnist, table, "
+        "wine, breast_cancer, iris, or a "
         "function; a nnjax.Dataset is loaded already",
     ),
     "data set for a name": ({"name": load_data()}, "data.name is a Dataset, and must be one of digits, mnist, "),
@@ -190,7 +200,7 @@ def test_a_folder_may_hold_folders_by_the_names_of_the_sets(tmp_path: Path) -> N
 
 def known_as_kmnist(monkeypatch: pytest.MonkeyPatch, *contents: bytes) -> None:
     sums = tuple(hashlib.sha256(content).hexdigest() for content in contents)
-    monkeypatch.setitem(load.DATASETS, "kmnist", load.DATASETS["kmnist"]._replace(originals=sums))
+    monkeypatch.setitem(load.DATASETS, "kmnist", named("kmnist")._replace(originals=sums))
 
 
 @pytest.mark.parametrize("file", ["train-images-idx3-ubyte", "t10k-labels-idx1-ubyte"])
@@ -233,7 +243,9 @@ def test_files_that_are_known_of_no_set_may_have_any_name(tmp_path: Path) -> Non
 
 
 def test_no_sum_is_of_two_sets() -> None:
-    sums = [total for named in load.DATASETS.values() for total in named.originals]
+    sums = [
+        total for named in load.DATASETS.values() if isinstance(named, load.Named) for total in named.originals
+    ]
     assert len(set(sums)) == len(sums)
     assert all(len(total) == 64 for total in sums)
 
@@ -257,7 +269,7 @@ def test_the_sums_are_those_of_tensorflow_datasets() -> None:
     for name in ("mnist", "fashion_mnist", "kmnist"):
         builder = tfds.builder_cls(name)
         sums = {info.checksum for info in builder.url_infos.values()}
-        assert sums == set(load.DATASETS[name].originals[:4])
+        assert sums == set(named(name).originals[:4])
 
 
 def read_mine(name: str, folder: str | None, source: str) -> tuple[Examples, Examples]:
@@ -283,7 +295,7 @@ def test_a_data_set_is_one_entry_of_a_table(tmp_path: Path, monkeypatch: pytest.
 
 def test_the_examples_of_the_documentation_run() -> None:
     text = (Path(load.__file__).parent / "README.md").read_text()
-    (code,) = (part.partition("```")[0] for part in text.split("```python\n")[1:2])
+    (code,) = (part.partition("```")[0] for part in text.split("```python\n") if "\nmine = " in part)
     scope: dict[str, Any] = {}
     exec(code, scope)
     assert str(scope["mine"]) == "mine: 300, 100, 100 examples for training, validation, test; 4 inputs, 3 classes"
