@@ -12,7 +12,7 @@ from nnjax.cli.endings import sentences
 from nnjax.cli.options import Options, read_options
 from nnjax.cli.parser import Takes
 from nnjax.cli.study import run
-from nnjax.config import SEED_FIELDS, Config
+from nnjax.config import RUN_FIELDS, Config
 from nnjax.spelling import nearest
 from nnjax.validation import UserError
 
@@ -87,7 +87,7 @@ def _train(command: str, flags: Sequence[str]) -> None:
         fields = dict.fromkeys(field for parameter in options.space.parameters for field in parameter.fields)
         search(options, title=f"{about}: a search over {', '.join(fields)}", question="Which setting is best?")
         return
-    varied = ", ".join(field for axis in options.axes for field in axis.fields if field not in SEED_FIELDS)
+    varied = ", ".join(field for axis in options.axes for field in axis.fields if field not in RUN_FIELDS)
     if varied:
         run(options, title=f"{about}: {varied}", question="Which setting is best?")
     else:

@@ -148,10 +148,12 @@ class Plan:
     def __str__(self) -> str:
         of_seeds = [len(axis.changes) for axis in self.axes if set(axis.name.split(",")) <= set(SEED_FIELDS)]
         seeds = math.prod([*of_seeds, len(self.seeds or (0,))])
+        folds = math.prod(len(axis.changes) for axis in self.axes if axis.name == "data.fold")
         need = self.config.by_need
         up_to, at_most = (f"{need.first} to ", "at most ") if need else ("", "")
         lines = [
-            f"{_count(self.runs // seeds, 'setting')} × {up_to}{_count(seeds, 'seed')} = "
+            f"{_count(self.runs // (seeds * folds), 'setting')} × {f'{folds} folds × ' if folds > 1 else ''}"
+            f"{up_to}{_count(seeds, 'seed')} = "
             f"{at_most}{_count(self.runs, 'run')} in "
             f"{_count(len(self.groups), 'group')}, so {_count(len(self.groups), 'compilation')} of a training "
             f"program, on {_count(devices.count(), f'{devices.kind()} device')}"

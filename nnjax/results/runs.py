@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from nnjax.config import SEED_FIELDS
+from nnjax.config import RUN_FIELDS
 
-SEEDS = ("seed", *SEED_FIELDS)
-"""The dimensions of a labelled result that count runs; the others are axes of the sweep, and ``epoch``."""
+SEEDS = ("seed", *RUN_FIELDS)
+"""The dimensions of a labelled result that count runs, of seeds and of folds; the others are axes of the sweep,
+and ``epoch``."""
 
 METRICS = (
     *("train_loss", "valid_loss", "train_accuracy", "valid_accuracy"),
@@ -65,7 +66,8 @@ def monitor_of(results: xr.Dataset) -> Monitor:
 
 def seed_dims(results: xr.Dataset | xr.DataArray) -> tuple[str, ...]:
     """The dimensions that count runs: ``("seed",)``, ``("init_seed", "data_seed")`` where these were crossed,
-    ``("init_seed,data_seed",)`` where they were zipped, and none where one run was made of each setting."""
+    ``("init_seed,data_seed",)`` where they were zipped, ``("data.fold", "seed")`` where folds are an axis, and
+    none where one run was made of each setting."""
     return tuple(str(dim) for dim in results.dims if set(str(dim).split(",")) <= set(SEEDS))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nnjax.config import SEED_FIELDS, Config, check_field, replace
+from nnjax.config import SEED_FIELDS, Config, check_field, field_names, replace
 from nnjax.fields import canonical
 from nnjax.search.distributions import Distribution, Leaf, choice, constant, written
 from nnjax.search.joint import tuple_of, when
@@ -17,7 +17,7 @@ NOT_SEARCHED = {
     **dict.fromkeys(("seed", "seeds"), "every setting runs with each of them: give them as seeds=…"),
     **dict.fromkeys(SEED_FIELDS, "settings are compared over the same seeds, and a lucky one is no setting"),
     **dict.fromkeys(
-        ("data", "data.name", "data.dir", "data.source", "data.valid_fraction", "data.split_seed"),
+        ("data", *(name for name in field_names() if name.startswith("data."))),
         "settings are compared on the same examples: say which in the configuration",
     ),
     "metrics": "they are recorded of all settings: list them in the configuration",
