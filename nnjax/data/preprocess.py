@@ -19,6 +19,7 @@ import numpy as np
 
 from nnjax.data.columns import Column, check_there, listed, numbers_of, truths_of, words_of
 from nnjax.data.targets import Label
+from nnjax.spelling import nearest
 from nnjax.validation import UserError
 
 if TYPE_CHECKING:
@@ -61,6 +62,23 @@ class Preprocessing:
         check_there((str(column["name"]) for column in self.columns), frame, what)
         blocks = [_block(column, frame[column["name"]], self.missing) for column in self.columns]
         return np.concatenate(blocks, axis=1).astype(np.float32)
+
+    def numbers_of(self, labels: np.ndarray) -> np.ndarray:
+        """The numbers [N] of the classes that the target's column calls so.
+
+        Raises:
+            UserError: for a label that is no class's.
+        """
+        numbers = {label: number for number, label in enumerate(self.labels)}
+        plain = labels.astype(object).ravel().tolist()
+        for place, label in enumerate(plain):
+            if label not in numbers:
+                known = ", ".join(str(label) for label in self.labels[:10])
+                raise UserError(
+                    f"y holds the label {label!r} in row {place + 1}, and must hold those of {self.target}: "
+                    f"{known}{nearest(label, map(str, self.labels))}"
+                )
+        return np.array([numbers[label] for label in plain], int).reshape(labels.shape)
 
     def described(self) -> dict[str, Any]:
         """All of it in numbers, texts, lists and mappings, which `read` reads back equal."""

@@ -20,7 +20,7 @@ from nnjax.config import Config, flat
 from nnjax.data import Dataset
 from nnjax.nn.layers import layer_of, leaf_of
 from nnjax.results.forward import recorded_program
-from nnjax.results.provenance import provenance
+from nnjax.results.provenance import preprocessing_of, provenance
 from nnjax.results.runs import Monitor, labels_of
 from nnjax.training.metrics import Variable, variables
 from nnjax.training.monitor import VALID
@@ -105,6 +105,11 @@ def label(
         found |= _parameter_variables(shape, at, parts)
         found |= _programs(shape, at, parts)
     coords |= _coordinates(config, axes)
+    # Not in the attributes, of which netCDF takes no long ones.
+    tables = dict(preprocessing_of(part.data) for part in parts if part.data.preprocessing is not None)
+    if tables:
+        found["preprocessing"] = ("table", np.array(list(tables.values()), object))
+        coords["table"] = np.array(list(tables), object)
     if seeds:
         coords["seed"] = np.array(seeds)
     return xr.Dataset(found, coords, provenance(config, axes, [part.data for part in parts], device, wall_time))
@@ -147,13 +152,16 @@ def _metrics(
             {"units": units} if units and not (units == "1" and "loss" not in name) else {}
         )
         found[name] = (*shape.variable(full, dims), attrs)
+    if any(isinstance(label, str) for label in labels["class"]):
+        labels["class"] = [str(label) for label in labels["class"]]
     coords = {dim: np.array(values) for dim, values in labels.items() if dim in used}
     return coords, found
 
 
 def _own_labels(part: Trained, epochs: int) -> dict[str, list[Any]]:
     layers = [layer or "(top)" for layer in part.structure.layers]
-    return {"epoch": list(range(1, epochs + 1)), "layer": layers, "class": list(range(part.data.classes))}
+    names = list(part.data.class_names)
+    return {"epoch": list(range(1, epochs + 1)), "layer": layers, "class": names or list(range(part.data.classes))}
 
 
 def _parameter_variables(shape: _Shape, at: Sequence[np.ndarray], parts: Sequence[Trained]) -> dict[str, Any]:

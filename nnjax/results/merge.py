@@ -38,6 +38,7 @@ def merge(parts: Iterable[xr.Dataset | str | os.PathLike[str]]) -> xr.Dataset:
     found = [read(number, part) for number, part in enumerate(parts, 1)]
     if not found:
         raise UserError("there are no results to merge: give at least one")
+    tables = {name: text for part in found for name, text in _tables(part.results).items()}
     found = _of_one_shape(found)
     for part in found[1:]:
         check_alike(found[0], part)
@@ -47,7 +48,18 @@ def merge(parts: Iterable[xr.Dataset | str | os.PathLike[str]]) -> xr.Dataset:
         variables.place(number, part)
     variables.check_whole()
     whole = xr.Dataset(variables.labelled(), _coordinates(found, axes), _attributes(found, axes))
+    if tables:
+        columns = {"preprocessing": ("table", np.array(list(tables.values()), object))}
+        whole = whole.assign(columns).assign_coords(table=np.array(list(tables), object))
     return _numbered(whole)
+
+
+def _tables(results: xr.Dataset) -> dict[str, str]:
+    """What made the inputs of the tables that a part was trained on, by the name that its data sets have for
+    it."""
+    if "preprocessing" not in results:
+        return {}
+    return dict(zip(results["table"].values.tolist(), results["preprocessing"].values.tolist(), strict=True))
 
 
 def _of_one_shape(parts: Sequence[Piece]) -> list[Piece]:
@@ -60,7 +72,8 @@ def _of_one_shape(parts: Sequence[Piece]) -> list[Piece]:
                 have += [label for label in part.results[dim].values.tolist() if label not in have]
     found = []
     for part in parts:
-        results = part.results.reindex({dim: labels[dim] for dim in labels if dim in part.results.coords})
+        results = part.results.drop_vars(["preprocessing", "table"], errors="ignore")
+        results = results.reindex({dim: labels[dim] for dim in labels if dim in part.results.coords})
         if "programs" in results:
             texts = np.array([*results["programs"].values, ""], object)  # −1 is the last
             results = results.drop_vars("programs").assign(

@@ -2,17 +2,20 @@
 
 import base64
 import json
-from collections.abc import Callable
-from typing import Any
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from numpy.typing import ArrayLike
 
-from nnjax.config import Config
+from nnjax.config import Config, DataConfig
+from nnjax.data import Preprocessing
+from nnjax.data.frames import read_frame
 from nnjax.fields import canonical
 from nnjax.nn.layers import layer_names
 from nnjax.nn.models import Network as Module
@@ -27,6 +30,9 @@ from nnjax.spelling import nearest
 from nnjax.types import Params
 from nnjax.validation import UserError
 
+Inputs: TypeAlias = ArrayLike | Any
+"""Inputs ``[N, D]``; a frame, or a file, for a network that was trained on a table."""
+
 BLOCK = 10_000
 """Examples that are put through a network at a time."""
 
@@ -39,6 +45,11 @@ class Network:
         params: its parameters, a Flax parameter tree.
         classes, inputs: C and D.
         scale: what its inputs are divided by, as they were in training.
+        class_names: what its classes are called, in order; nothing where they are numbers.
+        preprocessing: what made the inputs of a table's columns; None where it was trained on no table.
+
+    What was trained on a table takes a frame, or a file, wherever it takes inputs ``x``, and then says and takes
+    labels as the target's column has them.
     """
 
     def __init__(
@@ -50,12 +61,16 @@ class Network:
         inputs: int,
         scale: float,
         program: bytes | None = None,
+        class_names: tuple[str, ...] = (),
+        preprocessing: Preprocessing | None = None,
     ) -> None:
         self.config = config
         self.params = params
         self.classes = classes
         self.inputs = inputs
         self.scale = scale
+        self.class_names = class_names
+        self.preprocessing = preprocessing
         self._forward = self._by_module() if program is None else read_program(program)
 
     def __repr__(self) -> str:
@@ -71,19 +86,19 @@ class Network:
         """
         return network_of(self.config, self.classes, self.inputs)
 
-    def logits(self, x: ArrayLike) -> Float[np.ndarray, "N C"]:
+    def logits(self, x: Inputs) -> Float[np.ndarray, "N C"]:
         """The outputs of the network for inputs ``[N, D]``, in the units of the data that it was trained on.
 
         Raises:
-            UserError: for inputs of another shape.
+            UserError: for inputs of another shape, and a frame that isn't like the table.
         """
-        inputs = np.asarray(x)
+        inputs = np.asarray(x) if self.preprocessing is None or not _is_table(x) else self._of_table(x)
         if inputs.ndim != 2 or inputs.shape[1] != self.inputs:
             raise UserError(f"x has the shape {list(inputs.shape)}, and must have [N, {self.inputs}]")
         blocks = [self._block(inputs[i : i + BLOCK]) for i in range(0, len(inputs), BLOCK)]
         return np.concatenate(blocks) if blocks else np.zeros((0, self.classes), np.float32)
 
-    def predict_proba(self, x: ArrayLike) -> Float[np.ndarray, "N C"]:
+    def predict_proba(self, x: Inputs) -> Float[np.ndarray, "N C"]:
         """The probability of each class, ``[N, C]``, rows adding up to 1.
 
         The softmax of the outputs; after training with binary_cross_entropy their logistic function, and with mse,
@@ -96,23 +111,42 @@ class Network:
         total = jnp.sum(shares, axis=1, keepdims=True)
         return np.asarray(jnp.where(total > 0, shares / jnp.where(total > 0, total, 1), 1 / self.classes))
 
-    def predict(self, x: ArrayLike) -> Int[np.ndarray, " N"]:
-        """The class with the largest output, the first of equal ones."""
-        return self.logits(x).argmax(axis=1)
+    def predict(self, x: Inputs) -> np.ndarray:
+        """The class with the largest output ``[N]``, the first of equal ones: its number, or of a frame its
+        label."""
+        classes = self.logits(x).argmax(axis=1)
+        if self.preprocessing is None or not _is_table(x):
+            return classes
+        return np.array(self.preprocessing.labels)[classes]
 
-    def score(self, x: ArrayLike, y: ArrayLike) -> float:
+    def score(self, x: Inputs, y: ArrayLike) -> float:
         """The share of examples that are given to their class ``y``."""
-        return float(np.mean(self.predict(x) == self._labels(x, y)))
+        given = self.logits(x).argmax(axis=1)
+        return float(np.mean(given == self._labels(x, y, len(given))))
 
-    def confusion_matrix(self, x: ArrayLike, y: ArrayLike) -> Int[np.ndarray, "C C"]:
-        """How many examples of each class, by row, were given to each class, by column."""
+    def confusion_matrix(self, x: Inputs, y: ArrayLike) -> np.ndarray | xr.DataArray:
+        """How many examples of each class, by row, were given to each class, by column ``[C, C]``.
+
+        Where the classes have names, both dimensions, ``class`` and ``given``, are labelled by them.
+        """
+        given = self.logits(x).argmax(axis=1)
         counts = np.zeros((self.classes, self.classes), int)
-        np.add.at(counts, (self._labels(x, y), self.predict(x)), 1)
-        return counts
+        np.add.at(counts, (self._labels(x, y, len(given)), given), 1)
+        if not self.class_names:
+            return counts
+        names = np.array(self.class_names, object)
+        return xr.DataArray(counts, {"class": names, "given": names}, ("class", "given"))
 
-    def _labels(self, x: ArrayLike, y: ArrayLike) -> np.ndarray:
+    def _of_table(self, x: Any) -> np.ndarray:
+        assert self.preprocessing is not None
+        path = os.fspath(x) if isinstance(x, str | os.PathLike) else "the frame"
+        return self.preprocessing.inputs_of(read_frame(x).frame, path)
+
+    def _labels(self, x: Any, y: ArrayLike, count: int) -> np.ndarray:
         labels = np.asarray(y)
-        if labels.shape != (len(np.asarray(x)),) or labels.dtype.kind not in "iu":
+        if self.preprocessing is not None and _is_table(x):
+            labels = self.preprocessing.numbers_of(labels)
+        if labels.shape != (count,) or labels.dtype.kind not in "iu":
             raise UserError(
                 f"y has the shape {list(labels.shape)}, and must be one class number for each example of x"
             )
@@ -152,8 +186,17 @@ def network(results: xr.Dataset, which: str = "best", **labels: Any) -> Network:
     if "program" in results:
         number = int(results["program"].isel(run))
         program = base64.b64decode(str(results["programs"].values[number])) if number >= 0 else None
+    made_by = data.get("preprocessing")
+    text = str(results["preprocessing"].sel(table=made_by).item()) if made_by else None
     return Network(
-        config, params, classes=data["classes"], inputs=data["inputs"], scale=data["scale"], program=program
+        config,
+        params,
+        classes=data["classes"],
+        inputs=data["inputs"],
+        scale=data["scale"],
+        program=program,
+        class_names=tuple(data.get("class_names", ())),
+        preprocessing=None if text is None else Preprocessing.read(json.loads(text)),
     )
 
 
@@ -225,7 +268,14 @@ def _dataset(results: xr.Dataset, config: Config) -> dict[str, Any]:
     """What is recorded of the data that a setting was trained on."""
     found: list[dict[str, Any]] = json.loads(str(results.attrs["datasets"]))
     wanted = plain(vars(config.data))
-    return next((data for data in found if data["config"] == wanted), found[0])
+    unsaid = plain(vars(DataConfig()))  # as in files from before there was a field
+    return next((data for data in found if unsaid | (data["config"] or {}) == wanted), found[0])
+
+
+def _is_table(x: Any) -> bool:
+    """Whether these are columns with names, or a file of them, and no array of inputs."""
+    names = getattr(getattr(x, "dtype", None), "names", None)
+    return isinstance(x, str | os.PathLike | Mapping) or hasattr(x, "columns") or bool(names)
 
 
 def _sizes(params: Params, layer: str) -> Any:

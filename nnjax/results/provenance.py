@@ -1,6 +1,7 @@
 """How results came about: the configuration as a file that makes them again, data, versions, commit."""
 
 import datetime
+import hashlib
 import importlib.metadata
 import json
 import subprocess
@@ -45,8 +46,19 @@ def _described(data: Dataset) -> dict[str, Any]:
         "classes": int(data.classes),
         "inputs": data.inputs,
         "scale": float(data.scale),
+        "class_names": list(data.class_names),
+        "preprocessing": preprocessing_of(data)[0],
         "config": None if data.config is None else plain(vars(data.config)),
     }
+
+
+def preprocessing_of(data: Dataset) -> tuple[str, str]:
+    """What made the inputs of a table, as JSON, behind its sha256, by which data sets name it; empty for
+    others."""
+    if data.preprocessing is None:
+        return "", ""
+    text = json.dumps(data.preprocessing.described())
+    return hashlib.sha256(text.encode()).hexdigest()[:16], text
 
 
 def _own_parts(config: Config, axes: Sequence[Axis]) -> dict[str, dict[str, str]]:

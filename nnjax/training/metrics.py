@@ -110,7 +110,7 @@ STANDARD = ("loss", "accuracy", "grad_norm", "update_ratio")
 TAKEN = {
     *("seed", "epoch", "layer", "class", "kept", "setting"),
     *("status", "best_epoch", "diverged_epoch", "stopped_epoch"),
-    *("program", "programs", "program_number", "param_shapes"),
+    *("program", "programs", "program_number", "param_shapes", "preprocessing", "table"),
 }
 """What the results call something else."""
 
