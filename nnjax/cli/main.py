@@ -80,7 +80,7 @@ def _train(command: str, flags: Sequence[str]) -> None:
         description=COMMANDS[command],
         takes=TAKES.get(command),
     )
-    about = f"{options.config.model} on {options.config.data.name}"
+    about = f"{options.config.model} on {options.config.data.file or options.config.data.name}"
     if options.space is not None:
         from nnjax.cli.search import search
 

@@ -99,6 +99,21 @@ def test_nothing_of_validation_or_test_gets_into_the_preprocessing(
         assert load_table(moved, **fields).preprocessing != plain.preprocessing
 
 
+def test_what_a_column_is_is_found_in_the_rows_that_train() -> None:
+    part = np.array(["train", "train", "valid", "test"] * 20)
+    others = part != "train"
+    frame = pd.DataFrame({"x": np.arange(80.0), "part": part, "kind": ["a", "b"] * 40})
+    frame["same"] = np.where(others, np.arange(80), 7)
+    frame["few"] = np.where(others, [f"n{number}" for number in range(80)], np.tile(["u", "u", "v", "v"], 20))
+    data = load_table(frame, "kind", split="given", split_column="part")
+    assert data.preprocessing is not None
+    assert data.preprocessing.left_out == {"same": "always 7", "few": "always u"}
+    frame.loc[1, "few"] = "v"
+    again = load_table(frame, "kind", split="given", split_column="part").preprocessing
+    assert again is not None
+    assert again.inputs == ("x", "few=u", "few=v", "few unknown")
+
+
 def test_a_configuration_names_the_same_table(tmp_path: Path) -> None:
     path = tmp_path / "animals.csv"
     animals().to_csv(path, index=False)

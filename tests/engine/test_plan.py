@@ -68,6 +68,12 @@ def test_a_shared_program_is_one_compilation(digits):
     assert f"up to {64 * 40 + 40 + 40 * 10 + 10:,} parameters a run" in words
 
 
+def test_folds_are_counted_beside_settings_and_seeds():
+    config = nnjax.Config(batch_size=16, data=nnjax.DataConfig("wine", folds=3))
+    plan = nnjax.plan(config, axes={"data.fold": [0, 1, 2], "momentum": [0, 0.9]}, seeds=4)
+    assert str(plan).startswith("2 settings × 3 folds × 4 seeds = 24 runs in ")
+
+
 def test_crossed_seeds_are_counted_as_seeds(digits):
     axes = {"init_seed": [0, 1], "data_seed": [0, 1, 2], "learning_rate": [1, 0.1]}
     assert str(nnjax.plan(SMALL, digits, axes)).startswith("2 settings × 6 seeds = 12 runs in 1 group")
