@@ -215,7 +215,8 @@ def _scaled(column: Mapping[str, Any], values: np.ndarray) -> np.ndarray:
 
 
 def _normal(values: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
-    """Values as those of a normal distribution with the same shares below them, as scikit-learn has them.
+    """Values as those of a normal distribution with the same shares below them, as scikit-learn has them, but that
+    it takes what lies within 1e-7 of the smallest and the largest for these, whatever the column's unit.
 
     Where several quantiles are equal, the middle of the shares that they stand for is taken: interpolated from
     below and from above.

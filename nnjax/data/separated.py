@@ -97,7 +97,7 @@ def _layout(path: Path, text: str) -> Layout:
     separator = separator if share else ","
     (_, first), *others = itertools.islice(_rows(text, separator), SAMPLE)
     first = [name.strip() for name in first]
-    header = _is_header(first)
+    header = _is_header(first if separator == "," else [name.replace(",", ".") for name in first])
     if not header:
         return Layout(separator, False, [str(place) for place in range(len(first))])
     if not others:

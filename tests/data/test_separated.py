@@ -77,6 +77,11 @@ def test_names_are_those_of_a_header_or_running_numbers(text: str, names: list[s
     assert list(read(text).columns) == names
 
 
+def test_a_decimal_comma_is_no_separator() -> None:
+    found = read("1,5;2,25;no\n3,5;4,75;yes\n")
+    assert found.to_numpy().tolist() == [[1.5, 2.25, "no"], [3.5, 4.75, "yes"]]
+
+
 def test_a_line_within_quotes_is_no_row() -> None:
     assert read('a,b\n"two\nlines",1\nx,2\n')["a"].tolist() == ["two\nlines", "x"]
 
