@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnjax.data.columns import Column, check_there, listed, numbers_of, truths_of, words_of
-from nnjax.data.targets import Label
+from nnjax.data.target_column import Label
 from nnjax.spelling import nearest
 from nnjax.validation import UserError
 

@@ -10,7 +10,7 @@ from nnjax.config import DataConfig
 from nnjax.data.columns import Column, listed, numbers_of, truths_of, words_of
 from nnjax.data.notes import in_words
 from nnjax.data.partition import Partition
-from nnjax.data.targets import Target
+from nnjax.data.target_column import Target
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,7 +12,7 @@ from nnjax.data.frames import Read, read_frame
 from nnjax.data.partition import partition
 from nnjax.data.preprocess import fit
 from nnjax.data.remarks import remarks_on
-from nnjax.data.targets import read_target
+from nnjax.data.target_column import read_target
 from nnjax.types import Examples
 from nnjax.validation import UserError
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.preprocessing import LabelEncoder
 
-from nnjax.data.targets import read_target
+from nnjax.data.target_column import read_target
 
 
 @given(
