@@ -59,6 +59,8 @@ def sweeps(mnist: str | None) -> Iterator[tuple[str, xr.Dataset]]:
     """Each sweep's name and its results."""
     for path in sorted(CONFIGS.glob("*.yml")):
         config = yaml.safe_load(path.read_text(encoding="utf-8").replace("1e-", "1.0e-"))
+        if "space" in config:  # a search, which is no sweep
+            continue
         yield path.stem, train(config)
         if mnist:
             yield f"{path.stem} on MNIST", train({**config, "data": {"name": "mnist", "dir": mnist}})
