@@ -25,6 +25,7 @@ from nnjax.fields import (
 from nnjax.parts import Part, PartLike
 from nnjax.seeds import ByNeed, parse_need
 from nnjax.spelling import nearest
+from nnjax.tasks import AUTO, task_of
 from nnjax.validation import UserError, check_range, check_seed, check_type, short
 
 OWN_INIT = "normal(0.001)"
@@ -115,8 +116,12 @@ class Config:
     he_uniform, he_normal, lecun_uniform, lecun_normal, orthogonal(gain), lsuv(tolerance, iterations), or module,
     as its own layers say; None: normal(0.001), and module for one of one's own. Biases and the like start as the
     module says, at zero in those of nnjax."""
-    loss: PartLike = "cross_entropy"
-    """The loss that is minimised."""
+    loss: PartLike = AUTO
+    """The loss that is minimised; auto: that of the task, cross_entropy of classes, mse of real targets,
+    binary_cross_entropy of several labels."""
+    huber_delta: float = 1.0
+    """δ of the loss huber: up to it errors are squared, in standard deviations of the target; the others have
+    none."""
     optimizer: PartLike = "sgd"
     """sgd (plain, with momentum, with Nesterov's), adam, adamw, or an optax factory."""
     learning_rate: float = 0.1
@@ -143,11 +148,12 @@ class Config:
     """Passes over the training examples, E."""
     patience: int | None = None
     """Epochs without a better one, by monitor, after which a run is stopped; None: it has all its epochs."""
-    monitor: str = "valid_accuracy"
-    """By what the best epoch is chosen: valid_accuracy, valid_loss, or valid_NAME of a metric of one's own that
-    says which values are better. Of equal epochs it is that of the lower validation loss, then the earlier."""
+    monitor: str = AUTO
+    """By what the best epoch is chosen: valid_accuracy, valid_loss, or valid_NAME of another metric that says
+    which values are better; auto: that of the task, valid_accuracy of classes, valid_r2 of real targets,
+    valid_f1 of several labels. Of equal epochs it is that of the lower validation loss, then the earlier."""
     metrics: tuple[PartLike, ...] = ()
-    """What is recorded beside loss, accuracy, grad_norm and update_ratio."""
+    """What is recorded beside the loss, the metrics of the task, grad_norm and update_ratio."""
     seeds: int | tuple[int, ...] | str = 8
     """How many seeds (0, 1, 2, …), or which; auto, or auto(zone=0.005), adds them where they are needed."""
     init_seed: int | None = None
@@ -207,6 +213,13 @@ def _hints(cls: type) -> dict[str, Any]:
     hints = typing.get_type_hints(cls)
     prefix = "data." if cls is DataConfig else ""
     return {name: object if prefix + name in parts.TABLES else hint for name, hint in hints.items()}
+
+
+def of_task(config: Config, task: str) -> Config:
+    """The configuration with what it leaves to the task: the loss, and what is monitored."""
+    of_it = {"loss": task_of(task).losses[0], "monitor": task_of(task).monitor}
+    left = {name: value for name, value in of_it.items() if getattr(config, name) == AUTO}
+    return replace(config, left) if left else config
 
 
 def check_field(name: str, others: Iterable[str] = ()) -> None:
@@ -284,7 +297,7 @@ def _check_combinations(config: Config) -> None:
     check_range("warmup_epochs", config.warmup_epochs, least=0, most=config.epochs)
     if config.init is not None:
         _ = config.initialization  # refuses what can't be read
-    if config.monitor != Config.monitor:
+    if config.monitor != AUTO:
         check_monitor(config.monitor, config.metrics)
     if (config.momentum or config.nesterov) and not _entry("optimizer", config.optimizer, "momentum"):
         raise UserError(

@@ -219,6 +219,7 @@ CHECKS: dict[str, Callable[[Any], None]] = {
     "hidden": _each(check_count, "hidden"),
     "activation_slope": _ranged("activation_slope"),
     "dropout": _ranged("dropout", least=0, below=1),
+    "huber_delta": _ranged("huber_delta", above=0),
     "learning_rate": _ranged("learning_rate", least=0),
     "layer_rates": _each(lambda name, rate: check_range(name, rate, least=0), "layer_rates"),
     "weight_decay": _ranged("weight_decay", least=0),
@@ -235,8 +236,8 @@ CHECKS: dict[str, Callable[[Any], None]] = {
 """What the value of a field must be, beyond its type."""
 
 FIXES_PROGRAM = (
-    *("model", "model_attributes", "hidden", "activation", "residual", "relu_logits", "loss", "optimizer"),
-    *("nesterov", "schedule", "batch_size", "metrics"),
+    *("model", "model_attributes", "hidden", "activation", "residual", "relu_logits", "loss"),
+    *("huber_delta", "optimizer", "nesterov", "schedule", "batch_size", "metrics"),
 )
 """The fields that fix the compiled program. Two settings that differ in others share one, but for whether there is
 any momentum or dropout."""

@@ -37,7 +37,7 @@ TABLES = {
 OF_NNJAX = ("data.source",)
 """Kinds of which nobody can give one of his own."""
 
-WORDS = {"data.source": ("auto",)}
+WORDS = {"data.source": ("auto",), "loss": ("auto",)}
 """What a field takes beside the names of its table."""
 
 

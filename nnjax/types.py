@@ -9,7 +9,8 @@ N     examples of a split      L     layers with weights
 B     examples of a batch      R     runs of a group
 D     inputs                   S     seeds
 F     hidden features          T     steps of an epoch
-C     classes                  E     epochs
+C     classes, or other        E     epochs
+      outputs of a network
 ====  =======================  ====  ==========================
 """
 
@@ -18,7 +19,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float, Int, Integer, PRNGKeyArray, UInt8
+from jaxtyping import Array, Float, Int, Integer, Num, PRNGKeyArray, UInt8
 
 Key: TypeAlias = PRNGKeyArray
 Params: TypeAlias = Mapping[str, Any]
@@ -32,7 +33,16 @@ Activation: TypeAlias = Callable[[Array, Scalar], Array]
 
 
 class Examples(NamedTuple):
-    """Labelled examples: inputs as they are stored (bytes where they are bytes) and class numbers."""
+    """Labelled examples: inputs as they are stored (bytes where they are bytes) and what is to be learned."""
 
     x: UInt8[Any, "N D"] | Float[Any, "N D"]
-    y: Int[Any, " N"]
+    y: Int[Any, " N"] | Num[Any, " N"] | Num[Any, "N C"]
+    """Numbers of classes; or real targets; or labels, each 0 or 1."""
+
+
+class Weighted(NamedTuple):
+    """Labelled examples of which some count more than others."""
+
+    x: UInt8[Any, "N D"] | Float[Any, "N D"]
+    y: Int[Any, " N"] | Num[Any, " N"] | Num[Any, "N C"]
+    weight: Float[Any, " N"]

@@ -67,9 +67,23 @@ def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, n
 
 
 def mse(outputs: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Σ_j (z_j − e_yj)² / C, and its gradient 2 (z − e_y) / C."""
-    error = outputs - one_hot(labels, outputs.shape[-1])
+    """Σ_j (z_j − t_j)² / C, and its gradient 2 (z − t) / C, t = e_y of a class y."""
+    error = outputs - wanted(labels, outputs.shape[-1])
     return (error**2).mean(-1), 2 * error / outputs.shape[-1]
+
+
+def mae(outputs: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Σ_j |z_j − t_j| / C, and its gradient sign(z − t) / C."""
+    error = outputs - wanted(labels, outputs.shape[-1])
+    return np.abs(error).mean(-1), np.sign(error) / outputs.shape[-1]
+
+
+def huber(outputs: np.ndarray, labels: np.ndarray, delta: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """The mean of e²/2 up to |e| = δ and of δ |e| − δ²/2 beyond; its gradient is e, cut off at ±δ, over C."""
+    error = outputs - wanted(labels, outputs.shape[-1])
+    far = np.abs(error) > delta
+    losses = np.where(far, delta * np.abs(error) - delta**2 / 2, error**2 / 2)
+    return losses.mean(-1), np.clip(error, -delta, delta) / outputs.shape[-1]
 
 
 def mse_probabilities(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -80,8 +94,8 @@ def mse_probabilities(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarra
 
 
 def binary_cross_entropy(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean over j of −log σ(z_j) at the label and −log σ(−z_j) elsewhere; its gradient (σ(z) − e_y) / C."""
-    targets = one_hot(labels, logits.shape[-1])
+    """Mean over j of −log σ(z_j) at a label and −log σ(−z_j) elsewhere; its gradient (σ(z) − t) / C."""
+    targets = wanted(labels, logits.shape[-1])
     toward = np.where(targets == 1, logits, -logits)
     losses = np.where(toward > 0, np.log1p(np.exp(-np.abs(toward))), np.log1p(np.exp(-np.abs(toward))) - toward)
     return losses.mean(-1), (sigmoid(logits) - targets) / logits.shape[-1]
@@ -90,10 +104,17 @@ def binary_cross_entropy(logits: np.ndarray, labels: np.ndarray) -> tuple[np.nda
 LOSSES = {
     "cross_entropy": cross_entropy,
     "mse": mse,
+    "mae": mae,
+    "huber": huber,
     "mse_probabilities": mse_probabilities,
     "binary_cross_entropy": binary_cross_entropy,
 }
 """Each loss: (logits [B, C], labels [B]) → (loss of each example [B], its gradient [B, C])."""
+
+
+def wanted(targets: np.ndarray, outputs: int) -> np.ndarray:
+    """Real targets and several labels, ``[B, C]``, as they are; one-hot rows of classes ``[B]``."""
+    return one_hot(targets, outputs) if targets.ndim == 1 else targets
 
 
 def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
@@ -134,6 +155,7 @@ class Network:
 
     def __init__(self, config: Config, params: Tree, steps_per_epoch: int) -> None:
         self.config, self.steps_per_epoch, self.step = config, steps_per_epoch, 0
+        self.loss = "cross_entropy" if config.loss == "auto" else str(config.loss)
         names = sorted(params, key=lambda name: int(name.removeprefix("Dense_")))
         self.weights = [np.array(params[name]["kernel"], np.float64) for name in names]
         self.biases = [np.array(params[name]["bias"], np.float64) for name in names if "bias" in params[name]]
@@ -184,7 +206,7 @@ class Network:
         """The loss of each example, whether it was right, and dL/dθ of the mean loss, without the decay term."""
         logits, inputs, pre = self.forward(x, masks)
         outputs = np.maximum(logits, 0) if self.config.relu_logits else logits
-        losses, d_outputs = LOSSES[self.config.loss](outputs, y)
+        losses, d_outputs = LOSSES[self.loss](outputs, y)
         d_h = d_outputs / len(y)
         if self.config.relu_logits:
             d_h = d_h * (logits > 0)
@@ -258,7 +280,7 @@ class Network:
     def evaluate(self, x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
         """Mean loss and accuracy, without dropout and without the decay term."""
         outputs = self.outputs(x)
-        losses, _ = LOSSES[self.config.loss](outputs, y)
+        losses, _ = LOSSES[self.loss](outputs, y)
         return float(losses.mean()), float((outputs.argmax(-1) == y).mean())
 
     def _is_residual(self, i: int) -> bool:

@@ -16,7 +16,7 @@ from nnjax.fields import COLUMN_KINDS
 def test_defaults_are_the_documented_ones():
     config = Config()
     assert (config.model, config.hidden, config.activation) == ("mlp", (128,), "sigmoid")
-    assert (config.initialization, config.loss, config.optimizer) == (("normal", (0.001,)), "cross_entropy", "sgd")
+    assert (config.initialization, config.loss, config.optimizer) == (("normal", (0.001,)), "auto", "sgd")
     assert config == Config(init=None)
     assert (config.learning_rate, config.weight_decay, config.momentum) == (0.1, 1e-3, 0)
     assert (config.batch_size, config.epochs, config.data) == (64, 10, DataConfig("digits"))
@@ -42,7 +42,7 @@ IMPOSSIBLE = {
         "or module:function or file.py:function; did you mean 'mlp'?",
     ),
     "activation": ({"activation": "rely"}, "did you mean 'relu'?"),
-    "loss": ({"loss": "hinge"}, "loss is 'hinge', and must be one of cross_entropy, mse"),
+    "loss": ({"loss": "hinge"}, "loss is 'hinge', and must be one of auto, cross_entropy, mse"),
     "optimizer": ({"optimizer": "adan"}, "did you mean 'adam'?"),
     "schedule": ({"schedule": ["cosine"]}, r"schedule is \('cosine',\), and must be one of"),
     "data.name": ({"data.name": "mnits"}, "data.name is 'mnits', .* did you mean 'mnist'?"),

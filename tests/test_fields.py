@@ -20,6 +20,7 @@ OTHERS = {
     "residual": {"residual": True},
     "relu_logits": {"model": "softmax_regression", "relu_logits": True},
     "loss": {"loss": "mse"},
+    "huber_delta": {"huber_delta": 2.0},
     "optimizer": {"optimizer": "adam", "momentum": 0},
     "nesterov": {"nesterov": True},
     "schedule": {"schedule": "cosine"},
@@ -53,7 +54,7 @@ def test_every_field_is_changed_below():
     assert set(OTHERS) == {item.name for item in dataclasses.fields(Config)} - rest
 
 
-@pytest.mark.parametrize("field", OTHERS)
+@pytest.mark.parametrize("field", [field for field in OTHERS if field != "huber_delta"])
 def test_a_field_does_what_its_class_says(digits, field):
     base = replace(BASE, {"model": "softmax_regression"}) if field == "relu_logits" else BASE
     changed = replace(BASE, OTHERS[field])
@@ -64,6 +65,15 @@ def test_a_field_does_what_its_class_says(digits, field):
         assert structures[0] != structures[1]
     if field in NUMBERS:
         assert structures[0] == structures[1]
+
+
+def test_deltas_of_huber_are_two_structures_and_of_other_losses_one():
+    def structures(loss):
+        configs = (replace(BASE, {"loss": loss, "huber_delta": delta}) for delta in (1, 2))
+        return [Structure.of(config, 3, 64, "regression") for config in configs]
+
+    assert len(set(structures("huber"))) == 2
+    assert len(set(structures("mse"))) == 1
 
 
 def test_a_number_is_an_input_of_the_program(digits):

@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parent.parent / "nnjax"
 FLOORS = [
     ["types", "spelling"],
     ["validation"],
-    ["parts", "seeds"],
+    ["parts", "seeds", "tasks"],
     ["fields"],
     ["config"],
     ["axes"],
@@ -37,6 +37,7 @@ WALLS = {
     "derivations": {
         "parts",
         "seeds",
+        "tasks",
         "fields",
         "config",
         "axes",
@@ -49,6 +50,7 @@ WALLS = {
     },
     "gradcheck": {
         "seeds",
+        "tasks",
         "fields",
         "config",
         "axes",

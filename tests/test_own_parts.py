@@ -331,7 +331,7 @@ def test_a_script_is_not_run_again_for_the_functions_that_it_gives(tmp_path):
 
         config = nnjax.Config(hidden=3, epochs=1, seeds=1, activation=curve)
         results = nnjax.sweep(config, nnjax.load_data("digits"), keep_parameters=True)
-        print(nnjax.network(results).config == config, nnjax.stats.best(results).activation)
+        print(nnjax.network(results).config.activation == config.activation, nnjax.stats.best(results).activation)
         """)
     )
     done = subprocess.run([sys.executable, "study.py"], cwd=tmp_path, capture_output=True, text=True)

@@ -11,6 +11,8 @@ import nnjax
 from nnjax import parts
 from nnjax.config import Config
 from nnjax.data import Dataset
+from nnjax.tasks import TASKS
+from nnjax.training.metrics import fitting
 from nnjax.types import Examples
 
 
@@ -59,11 +61,13 @@ def data() -> Dataset:
 @pytest.mark.parametrize("kind", TRAINED)
 def test_every_entry_of_a_table_trains_an_epoch(kind: str, data: Dataset) -> None:
     config = Config(hidden=(4,), init="he_normal", schedule_end=0.1, learning_rate=0.01, batch_size=8, epochs=1)
-    axis = [(name,) if kind == "metrics" else name for name in parts.names(kind)]
+    fit = {"loss": ("auto", *TASKS["classification"].losses), "metrics": fitting("classification")}
+    names = fit.get(kind, parts.names(kind))  # those of other tasks: tests/test_tasks.py
+    axis = [(name,) if kind == "metrics" else name for name in names]
     # optax's adam raises a float to a whole number, which strict promotion refuses.
     with jax.numpy_dtype_promotion("standard" if kind == "optimizer" else "strict"):
         got = nnjax.sweep(config, data, {kind: axis}, seeds=1)
-    assert got.sizes[kind] == len(parts.names(kind))
+    assert got.sizes[kind] == len(names)
     assert (got.status == "finished").all()
     for name in ("train_loss", "valid_loss", "test_loss_last", "grad_norm"):
         assert np.isfinite(got[name]).all(), name

@@ -6,12 +6,13 @@ from nnjax.data.order import epoch_order, num_batches
 from nnjax.data.preprocess import Preprocessing
 from nnjax.data.table import load_table
 from nnjax.data.tfds import prepare
-from nnjax.types import Examples
+from nnjax.types import Examples, Weighted
 
 __all__ = [
     "Dataset",
     "Examples",
     "Preprocessing",
+    "Weighted",
     "epoch_order",
     "load_data",
     "load_table",

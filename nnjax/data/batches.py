@@ -1,38 +1,58 @@
 """The examples of a step: taken from where they lie, as they are stored, and normalised."""
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Num
 
-from nnjax.types import Examples
+from nnjax.types import Examples, Weighted
 
 SHORT = 74
 """Inputs of an example up to which XLA copies its bytes one by one on a CPU, which takes four times as long."""
+
+
+Targets: TypeAlias = Int[Array, " B"] | Num[Array, "B C"]
+"""The numbers of classes, or real targets, or labels that are 0 or 1."""
 
 
 class Batch(NamedTuple):
     """The examples of one step, normalised."""
 
     x: Float[Array, "B D"]
-    y: Int[Array, " B"]
+    y: Targets
     weight: Float[Array, " B"]  # 1, or 0 in the places of a partial batch that hold no example
+    importance: Float[Array, " B"] | None = (
+        None  # the examples' own weights, likewise 0; None where all count alike
+    )
+
+    @property
+    def total(self) -> Float[Array, ""]:
+        """How many examples there are, or what they weigh together."""
+        return jnp.sum(self.weight if self.importance is None else self.importance)
 
 
 class Splits(NamedTuple):
     """What an epoch reads; inputs stay as they are stored until a step divides them by the scale."""
 
-    train: Examples
-    valid: Examples
+    train: Examples | Weighted
+    valid: Examples | Weighted
     scale: Float[Array, ""]
 
 
-def take_batch(examples: Examples, index: Int[Array, " B"], scale: Float[Array, ""]) -> Batch:
+def take_batch(examples: Examples | Weighted, index: Int[Array, " B"], scale: Float[Array, ""]) -> Batch:
     """The examples at the given places, divided by ``scale`` in its dtype; index N holds no example."""
     last = examples.y.shape[0] - 1
     inside = jnp.minimum(index, last)
-    x, y = (part.at[inside].get(mode="promise_in_bounds") for part in examples)
-    return Batch(divided(x, scale), y, (index <= last).astype(scale.dtype))
+    taken = type(examples)(*(part.at[inside].get(mode="promise_in_bounds") for part in examples))
+    return batch_of(taken, (index <= last).astype(scale.dtype), scale)
+
+
+def batch_of(examples: Examples | Weighted, there: Float[Array, " B"], scale: Float[Array, ""]) -> Batch:
+    """Examples as they are stored as a batch, of those that are ``there``."""
+    x, y, *weight = examples
+    y = y.astype(scale.dtype) if jnp.issubdtype(y.dtype, jnp.floating) else y
+    own = weight[0].astype(scale.dtype) * there if weight else None
+    return Batch(divided(x, scale), y, there, own)
 
 
 def divided(stored: Num[Array, "B D"], scale: Float[Array, ""]) -> Float[Array, "B D"]:

@@ -7,20 +7,22 @@ import numbers
 import sys
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from nnjax.config import DataConfig
 from nnjax.data.arrays import kind_of
 from nnjax.data.inputs import TINY, check_scaled, read_inputs
-from nnjax.data.labels import read_labels
-from nnjax.data.notes import notes_on, unscaled
+from nnjax.data.notes import notes_on, notes_on_targets, unscaled
 from nnjax.data.preprocess import Preprocessing
-from nnjax.types import Examples
+from nnjax.data.targets import Standard, outputs_of, read_targets, read_weights, task_from, units_of
+from nnjax.tasks import AUTO, CLASSIFICATION, counted
+from nnjax.types import Examples, Weighted
 from nnjax.validation import UserError
 
 SPLITS = ("train", "valid", "test")
+Split = TypeVar("Split", Examples, Weighted)
 MOST_CLASSES = 2**31 - 1
 """What the integers of the devices hold."""
 
@@ -32,20 +34,26 @@ class Dataset:
     A training step divides ``x`` by ``scale``, so inputs of images lie in [0, 1]. Each split is given as a pair
     ``(x, y)`` of whatever holds numbers; `nnjax.data.inputs` and `nnjax.data.labels` say what is taken.
 
+    What a network learns of them, the ``task``, follows from the targets: whole numbers are classes, real ones
+    targets of a regression; ``task="multilabel"`` takes rows of 0 and 1. A split may be a triple ``(x, y,
+    weight)`` whose weights say how much each example counts, in training and in what is measured.
+
     Raises:
-        UserError: when a split is no such pair or empty, its shapes disagree, a label is not one of 0 … C−1, or an
-            input is missing, not finite or, also divided by the scale, too large for 32 bits.
+        UserError: when a split is no such pair or empty, its shapes disagree, a label is not one of 0 … C−1, a
+            target is missing, or an input is missing, not finite or, also divided by the scale, too large for 32
+            bits.
     """
 
     name: str
-    train: Examples
-    """x [N, D] uint8 or float, y [N] int32; likewise valid and test, with their own N."""
-    valid: Examples
-    test: Examples
-    classes: int
-    """C, how many classes there are."""
-    scale: float
-    """The largest value an input can take: 255 for images, 16 for digits."""
+    train: Examples | Weighted
+    """x [N, D] uint8 or float, y [N] int32; real targets are [N] or [N, C] float64, several labels [N, C] uint8;
+    likewise valid and test, with their own N."""
+    valid: Examples | Weighted
+    test: Examples | Weighted
+    classes: int = None  # type: ignore[assignment]
+    """C, how many classes there are, or targets, or labels; where it isn't given, as many as the targets show."""
+    scale: float = 1.0
+    """The largest value an input can take: 255 for images, 16 for digits; 1 where inputs are standardised."""
     config: DataConfig | None = None
     """What `load_data` loaded it by; None for a data set of one's own."""
     class_names: tuple[str, ...] = ()
@@ -54,35 +62,65 @@ class Dataset:
     """What made the inputs of a table's columns; None where they are as they were given."""
     remarks: tuple[str, ...] = ()
     """What its source has to say of it, a sentence each."""
+    task: str = AUTO
+    """classification, regression or multilabel; auto follows from the targets, and is one of these afterwards."""
+    units: str | tuple[str, ...] = ""
+    """The unit of real targets, such as "mg", or one for each of several."""
 
     @functools.cached_property
-    def together(self) -> Examples:
-        """All examples in one array: those of training, then of validation, then of the test."""
+    def standard(self) -> Standard | None:
+        """What real targets are learned less, and what divides them; None of classes and labels."""
+        return Standard.of(self.train.y) if self.task == "regression" else None
+
+    @functools.cached_property
+    def learned(self) -> tuple[Examples | Weighted, ...]:
+        """Training, validation and test examples as a network learns them: real targets standardised, [N, C]."""
         splits = (self.train, self.valid, self.test)
-        return Examples(*(np.concatenate(parts) for parts in zip(*splits, strict=True)))
+        if self.standard is None:
+            return splits
+        return tuple(split._replace(y=self.standard.apply(split.y)) for split in splits)
+
+    @functools.cached_property
+    def together(self) -> Examples | Weighted:
+        """All examples as they are learned, in one array: of training, then of validation, then of the test."""
+        return type(self.train)(*(np.concatenate(parts) for parts in zip(*self.learned, strict=True)))
 
     def __str__(self) -> str:
         counts = ", ".join(str(len(split.y)) for split in (self.train, self.valid, self.test))
         return (
             f"{self.name}: {counts} examples for training, validation, test; "
-            f"{self.inputs} inputs, {self.classes} classes"
+            f"{self.inputs} inputs, {counted(self.classes, self.task)}"
         )
 
     def __post_init__(self) -> None:
         self._check_words()
+        where = {split: f"the {split} split of {self.name}" for split in SPLITS}
+        given = {split: _pair(getattr(self, split), split, where[split]) for split in SPLITS}
+        targets = {split: parts[1] for split, parts in given.items()}
+        said: Any = self.classes
+        task = task_from(self.task, said, targets)
+        if said is None:
+            seen = targets.values() if task == CLASSIFICATION else [targets["train"]]
+            object.__setattr__(self, "classes", max(outputs_of(task, y) for y in seen))
+        object.__setattr__(self, "task", task)
         object.__setattr__(self, "classes", self._whole_classes())
+        object.__setattr__(self, "units", units_of(self.units, task, self.classes, self.name))
         object.__setattr__(self, "scale", self._float_scale())
         object.__setattr__(self, "class_names", self._names())
-        for split in SPLITS:
-            where = f"the {split} split of {self.name}"
-            given_x, given_y = _pair(getattr(self, split), split, where)
-            x, y = read_inputs(given_x, where), read_labels(given_y, self.classes, where)
+        for split, (given_x, given_y, *weight) in given.items():
+            x, y = read_inputs(given_x, where[split]), read_targets(given_y, task, self.classes, where[split])
             if len(x) != len(y):
-                raise UserError(f"{where} has {len(x)} inputs and {len(y)} labels, and must have as many of both")
-            check_scaled(x, self.scale, where)
+                words = "targets" if task == "regression" else "labels"
+                raise UserError(
+                    f"{where[split]} has {len(x)} inputs and {len(y)} {words}, and must have as many of both"
+                )
+            check_scaled(x, self.scale, where[split])
             object.__setattr__(self, split, Examples(x, y))
             if x.shape[1] != self.inputs:
-                raise UserError(f"{where} has {x.shape[1]} inputs, and the train split has {self.inputs}")
+                raise UserError(f"{where[split]} has {x.shape[1]} inputs, and the train split has {self.inputs}")
+            if any(len(parts) == 3 for parts in given.values()):  # all count alike in a split without weights
+                weights = read_weights(weight[0], len(x), where[split]) if weight else np.ones(len(x))
+                object.__setattr__(self, split, Weighted(x, y, weights))
 
     @property
     def inputs(self) -> int:
@@ -96,7 +134,11 @@ class Dataset:
         # A function of the user's own has split them itself.
         named = self.config is not None and isinstance(self.config.name, str)
         of_table = self.preprocessing is not None
-        of_splits = notes_on(splits, self.classes, named and not of_table, self.class_names)
+        if self.task == CLASSIFICATION:
+            labels = {name: split.y for name, split in splits.items()}
+            of_splits = notes_on(labels, self.classes, named and not of_table, self.class_names)
+        else:
+            of_splits = notes_on_targets(self.train.y, self.test.y, self.task)
         names = () if self.preprocessing is None else self.preprocessing.inputs
         mend = "data.scaling standard scales them" if of_table else "nnjax.load_table scales them, or scikit-learn"
         return (*self.remarks, *of_splits, *unscaled(self.train.x, self.scale, names, mend))
@@ -104,7 +146,8 @@ class Dataset:
     @cached_property
     def fingerprint(self) -> str:
         """A hash of all that training sees: data sets with the same one are the same under two names."""
-        digest = hashlib.sha256(json.dumps([self.classes, self.scale]).encode())
+        task = [] if self.task == CLASSIFICATION else [self.task]
+        digest = hashlib.sha256(json.dumps([self.classes, self.scale, *task]).encode())
         for array in (array for split in SPLITS for array in getattr(self, split)):
             digest.update(json.dumps([array.dtype.str, array.shape]).encode())
             digest.update(np.ascontiguousarray(array).data)
@@ -157,11 +200,11 @@ class Dataset:
         return float(given)
 
 
-def split_train(examples: Examples, valid_fraction: float, seed: int | None) -> tuple[Examples, Examples]:
+def split_train(examples: Split, valid_fraction: float, seed: int | None) -> tuple[Split, Split]:
     """Cut a training set in two: its first part trains, its last round(N · valid_fraction) examples validate.
 
     Args:
-        examples: x [N, D], y [N].
+        examples: x [N, D], y [N] or [N, C], and what they weigh where they are `nnjax.data.Weighted`.
         valid_fraction: between 0 and 1.
         seed: shuffle the examples with this seed first; None leaves their order alone.
 
@@ -175,17 +218,18 @@ def split_train(examples: Examples, valid_fraction: float, seed: int | None) -> 
             f"data.valid_fraction is {valid_fraction}, which splits {count} training examples into {cut} "
             f"that train and {count - cut} that validate, and neither may be empty"
         )
-    x, y = examples
+    parts = list(examples)
     if seed is not None:
         # RandomState, since its stream is frozen (NEP 19): a seed means the same split in every NumPy.
         order = np.random.RandomState(seed).permutation(count)
-        x, y = x[order], y[order]
-    return Examples(x[:cut], y[:cut]), Examples(x[cut:], y[cut:])
+        parts = [part[order] for part in parts]
+    kind = type(examples)
+    return kind(*(part[:cut] for part in parts)), kind(*(part[cut:] for part in parts))
 
 
-def _pair(given: Any, split: str, where: str) -> tuple[Any, Any]:
-    if isinstance(given, tuple | list) and len(given) == 2:
-        return given[0], given[1]
+def _pair(given: Any, split: str, where: str) -> tuple[Any, ...]:
+    if isinstance(given, tuple | list) and len(given) in (2, 3):
+        return tuple(given)
     hint = ": nnjax.data.split_train cuts one off the training set" if given is None and split == "valid" else ""
     raise UserError(
         f"{where} is {kind_of(given)}, and must be a pair (x, y) of inputs [N, D] and labels [N]{hint}"

@@ -5,8 +5,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from nnjax.types import Examples
-
 NAMED = 7
 """How many classes a sentence names before it counts the others."""
 
@@ -16,21 +14,21 @@ FAR = 10.0
 
 
 def notes_on(
-    splits: Mapping[str, Examples], classes: int, loaded: bool, names: Sequence[str] = ()
+    labels: Mapping[str, np.ndarray], classes: int, loaded: bool, names: Sequence[str] = ()
 ) -> tuple[str, ...]:
     """A sentence for each thing that makes a split a poor judge; none where there is nothing to say.
 
     Args:
-        splits: the examples by the name of their split: training, validation, test.
+        labels: ``[N]`` by the name of their split: training, validation, test.
         classes: C, how many classes there are.
         loaded: whether they were loaded by name, and so split as the configuration says.
         names: what the classes are called; nothing where they are numbers.
     """
-    counts = {name: np.bincount(examples.y, minlength=classes) for name, examples in splits.items()}
+    counts = {name: np.bincount(y, minlength=classes) for name, y in labels.items()}
     seen = np.sum(list(counts.values()), axis=0) > 0
     sentences = []
     shuffle = ""
-    if _is_sorted(splits["training"].y, splits["validation"].y):
+    if _is_sorted(labels["training"], labels["validation"]):
         shuffle = ": the training set lies sorted by class, and " + (
             "data.split_seed=0 shuffles it before its last part is taken to validate"
             if loaded
@@ -51,6 +49,23 @@ def notes_on(
         if np.count_nonzero(count) == 1 < classes:
             mend = shuffle if name == "validation" and not unseen.size else ""
             sentences.append(f"all examples of {name} are of {_classes(np.flatnonzero(count), names)}{mend}")
+    return tuple(sentences)
+
+
+def notes_on_targets(train: np.ndarray, test: np.ndarray, task: str) -> tuple[str, ...]:
+    """Likewise of real targets and of several labels, ``[N]`` or ``[N, C]``."""
+    train, test = (part.reshape(len(part), -1) for part in (train, test))
+    same = np.flatnonzero((train == train[0]).all(axis=0))
+    word = "target" if task == "regression" else "label"
+    sentences = []
+    if same.size:
+        what = word if train.shape[1] == 1 else f"{word}{'s' * (same.size > 1)} {in_words(list(map(str, same)))}"
+        few = "is" if same.size == 1 else "are"
+        sentences.append(
+            f"the {what} {few} the same in all examples of training, so that nothing is learned of it"
+        )
+    if task == "regression" and ((test == test[0]).all(axis=0)).any():
+        sentences.append("a target is the same in all examples of the test set, of which no R² can be said")
     return tuple(sentences)
 
 

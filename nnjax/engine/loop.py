@@ -16,6 +16,7 @@ from nnjax.engine.plan import Group
 from nnjax.engine.progress import Progress
 from nnjax.engine.shared import SharedPrograms
 from nnjax.training import monitor
+from nnjax.training.metrics import in_units
 from nnjax.types import Params
 from nnjax.validation import UserError
 
@@ -247,6 +248,7 @@ class Training:
         for chunk, runs in enumerate(self.grid.runs):
             if begun[chunk] is not None:
                 self._programs.ended(chunk, lives[runs], trained[runs], better[runs])
+        metrics = self._in_units(metrics)
         self._history.append(metrics)
         self._trained += int(trained.sum())
         held = layout.get_runs(self.grid, self._states) if states else None
@@ -262,6 +264,11 @@ class Training:
         self._best_loss = np.where(better, valid["loss"], self._best_loss)
         self._best_epoch = np.where(better, epoch, self._best_epoch)
         return better
+
+    def _in_units(self, metrics: Metrics) -> Metrics:
+        """Metrics of real targets in the units of these, which are learned over their deviation."""
+        standard = self.group.data.standard
+        return in_units(self.group.structure.metrics, metrics, standard and standard.deviation)
 
     def compile(self) -> None:
         """Have the epoch's program on all devices that the group uses."""
@@ -286,6 +293,7 @@ class Training:
             found.append((tested, *kept))
         curves = jax.tree.map(lambda *epochs: np.stack(epochs, axis=1), *self._history)
         tested, *kept = layout.get_runs(self.grid, found)
+        tested = self._in_units(tested)
         return Outcome(curves, tested, self._best_epoch, self._diverged_epoch, self.stopped_epoch, *kept)
 
 

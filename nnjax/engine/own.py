@@ -24,7 +24,8 @@ class OwnPrograms:
         self.group, self.grid = group, group.grid
         data = group.data
         scale: Any = np.float32(data.scale)
-        self.splits = layout.put_data(self.grid, Splits(data.train, data.valid, scale))
+        train, valid, self.tested = data.learned
+        self.splits = layout.put_data(self.grid, Splits(train, valid, scale))
         self.inputs = layout.put_runs(self.grid, run_inputs(group))
         self.train = programs.epoch_program(group.structure, group.batch_size)
 
@@ -60,7 +61,7 @@ class OwnPrograms:
     def test(self, states: Sequence[RunState]) -> list[Values]:
         """The metrics of the test set, with the best parameters and the last."""
         program = programs.test_program(self.group.structure)
-        examples = layout.put_data(self.grid, self.group.data.test)
+        examples = layout.put_data(self.grid, self.tested)
         scales = [splits.scale for splits in self.splits]
         return [program(*chunk) for chunk in zip(states, self.inputs, examples, scales, strict=True)]
 

@@ -4,18 +4,19 @@ import dataclasses
 import functools
 import math
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
 
 from nnjax.axes import Axes, Axis, expand, parse_axes
-from nnjax.config import SEED_FIELDS, Config, DataConfig
-from nnjax.data import Dataset, load_data
+from nnjax.config import SEED_FIELDS, Config, DataConfig, of_task
+from nnjax.data import Dataset
 from nnjax.engine import devices, layout
 from nnjax.engine.cost import StepCost, step_cost
 from nnjax.engine.layout import Grid
+from nnjax.engine.loaded import loaded_for, one_task
 from nnjax.engine.sharing import Known
 from nnjax.engine.sharing import share as share_programs
 from nnjax.engine.work import Work
@@ -25,6 +26,7 @@ from nnjax.nn.models import network_of, param_shapes
 from nnjax.parts import Part
 from nnjax.training.shared import Shared
 from nnjax.training.structure import Structure
+from nnjax.types import Weighted
 from nnjax.validation import UserError, check_count
 
 WIDTH = 100
@@ -196,6 +198,9 @@ def plan(
     if data is not None and data.config is not None:
         config = dataclasses.replace(config, data=data.config)
     settings = expand(config, parsed)
+    loaded = {config.data: data} if data is not None else loaded_for(settings)
+    task = one_task(loaded.values())
+    config, settings = of_task(config, task), [of_task(setting, task) for setting in settings]
     crossed = {None not in (setting.init_seed, setting.data_seed) for setting in settings}
     if len(crossed) > 1:
         raise UserError(
@@ -209,7 +214,7 @@ def plan(
             f"seeds is {config.seeds!r}, and the settings fix both init_seed and data_seed, so that there are "
             "none to add: leave out one of the two"
         )
-    groups = _group(settings, of_runs or (0,), data, runs_per_call)
+    groups = _group(settings, of_runs or (0,), loaded, runs_per_call)
     if share is not False and runs_per_call is None and devices.platform() == "cpu":
         # By need most settings have few seeds.
         groups = _shared(groups, known, min(1, 2 * need.first / need.most) if need else 1)
@@ -217,18 +222,17 @@ def plan(
 
 
 def _group(
-    settings: Sequence[Config], seeds: Sequence[int], data: Dataset | None, runs_per_call: int | None
+    settings: Sequence[Config],
+    seeds: Sequence[int],
+    loaded: Mapping[DataConfig, Dataset],
+    runs_per_call: int | None,
 ) -> list[Group]:
     """The runs by structure, batch size and data, in the order in which these first appear."""
-    loaded: dict[DataConfig, Dataset] = {}
     runs: dict[Any, list[Run]] = {}
     structures: dict[Any, Structure] = {}
     keys: dict[Any, Any] = {}
     for number, config in enumerate(settings):
-        if data is None and config.data not in loaded:
-            loaded[config.data] = load_data(**vars(config.data))
-            _refuse_twins(loaded)
-        dataset = data or loaded[config.data]
+        dataset = loaded[config.data]
         if config.batch_size > len(dataset.train.y):
             raise UserError(
                 f"batch_size is {config.batch_size}, and must be at most {len(dataset.train.y)}, "
@@ -237,10 +241,10 @@ def _group(
         options = (config.momentum > 0, config.dropout > 0, len(config.layer_rates), config.initialization[0])
         fixed = (config.data, *options, *(getattr(config, name) for name in FIXES_PROGRAM))
         if fixed not in keys:
-            structure = Structure.of(config, dataset.classes, dataset.inputs)
+            structure = Structure.of(config, dataset.classes, dataset.inputs, dataset.task)
             initializer_of(config.initialization[0])
             # A run without momentum or dropout can share the program of those that have it, with 0 in their place.
-            key = (structure.without_options(), config.batch_size, None if data else config.data)
+            key = (structure.without_options(), config.batch_size, config.data)
             structures[key] = structures.get(key, structure).with_options_of(structure)
             keys[fixed] = key
             runs.setdefault(key, [])
@@ -256,7 +260,7 @@ def _group(
             for index, seed in enumerate(seeds)
         )
     return [
-        Group(structures[key], key[1], data or loaded[key[2]], tuple(of_key), runs_per_call)
+        Group(structures[key], key[1], loaded[key[2]], tuple(of_key), runs_per_call)
         for key, of_key in runs.items()
     ]
 
@@ -280,7 +284,10 @@ def _shared(groups: Sequence[Group], known: Known | None, share: float) -> list[
         for group in groups
     ]
     joined: dict[Any, list[Group]] = {}
-    for number, (group, shared) in enumerate(zip(groups, share_programs(works, known), strict=True)):
+    shares: list[Shared | None] = [None] * len(groups)
+    if not any(isinstance(group.data.train, Weighted) for group in groups):  # a shared program weighs all alike
+        shares = share_programs(works, known)
+    for number, (group, shared) in enumerate(zip(groups, shares, strict=True)):
         joined.setdefault(number if shared is None else (shared, id(group.data)), []).append(group)
     found = []
     for key, of_key in joined.items():
@@ -291,17 +298,6 @@ def _shared(groups: Sequence[Group], known: Known | None, share: float) -> list[
         batch_size = max(group.batch_size for group in of_key)
         found.append(Group(key[0].structure, batch_size, of_key[0].data, runs, 1, key[0]))
     return found
-
-
-def _refuse_twins(loaded: dict[DataConfig, Dataset]) -> None:
-    """Refuse data sets of two names that hold the same examples, as of one folder with no name in it."""
-    *others, (last, new) = loaded.items()
-    for config, data in others:
-        if config.name != last.name and data.fingerprint == new.fingerprint:
-            raise UserError(
-                f"data.name {config.name!r} and {last.name!r} hold the same examples, read from {last.dir}: give "
-                "a folder that holds a folder of each name"
-            )
 
 
 def _kind(value: object) -> str:

@@ -18,7 +18,7 @@ from nnjax.training.hyper import Hyperparameters
 from nnjax.training.metrics import Values
 from nnjax.training.start import RunState, draw, init_state, run_keys
 from nnjax.training.structure import Structure
-from nnjax.types import Examples
+from nnjax.types import Examples, Weighted
 
 KEPT = max(1, 32 // devices.cores())
 """Structures whose programs stay loaded. XLA maps each kernel into memory by itself, on each device: some 500 maps
@@ -74,7 +74,7 @@ def epoch_program(structure: Structure, batch_size: int) -> Program:
 def test_program(structure: Structure) -> Program:
     """Compiled (states [U, K], runs [U, K], examples, scale) → metrics [U, K]."""
 
-    def test_all(states: RunState, runs: RunInputs, examples: Examples, scale: Array) -> Values:
+    def test_all(states: RunState, runs: RunInputs, examples: Examples | Weighted, scale: Array) -> Values:
         return _vmap(_vmap(lambda state, run: evaluation.test(structure, state, run.hyper, examples, scale)))(
             states, runs
         )

@@ -13,6 +13,7 @@ from nnjax.data.order import num_batches, permuted
 from nnjax.engine.compilation import QUICK, Program
 from nnjax.engine.driver import Metrics
 from nnjax.training.epoch import norm_spacing
+from nnjax.training.metrics import Named
 from nnjax.training.shared import ADDS, MEASURES, UPDATES, Reading
 from nnjax.training.start import run_keys
 
@@ -94,9 +95,10 @@ def reading(layout: Layout, examples: int, data_seed: int, epoch: int, first: in
     return Reading(of_source[layout.source], layout.share, layout.does, np.uint32(layout.parts))
 
 
-def means(values: dict[str, Any], places: Int[np.ndarray, " N"]) -> Metrics:
-    """The means over some of the examples of metrics [T, M, …]; weighted where there are weights."""
+def means(values: dict[str, Any], places: Int[np.ndarray, " N"], metrics: Named = ()) -> Metrics:
+    """The means over some of the examples of metrics [T, M, …]; weighted where there are weights, and finished."""
     found: dict[str, Any] = {}
+    finishes = {name: metric.finish for name, metric in metrics}
     for name, of_all in values.items():
         value, *weight = [
             leaf.reshape(-1, *leaf.shape[2:])[places]
@@ -105,9 +107,11 @@ def means(values: dict[str, Any], places: Int[np.ndarray, " N"]) -> Metrics:
         if weight:
             with np.errstate(invalid="ignore"):  # of a class without examples there is none
                 total = np.where(weight[0] > 0, value * weight[0], 0).sum(0, dtype=np.float64)
-                found[name] = np.float32(total / weight[0].sum(0, dtype=np.float64))
+                mean = total / weight[0].sum(0, dtype=np.float64)
         else:
-            found[name] = np.float32(value.mean(0, dtype=np.float64))
+            mean = value.mean(0, dtype=np.float64)
+        finish = finishes.get(name)
+        found[name] = np.float32(mean if finish is None else finish(mean))
     return found
 
 

@@ -109,7 +109,10 @@ class SharedPrograms:
     def metrics(self, chunk: int, begun: Begun) -> Metrics:
         """What an epoch has found, [1, 1, …]; NaN where it isn't finite."""
         found, layout = jax.tree.map(np.asarray, begun.found), begun.layout
-        train, valid = (reading.means(found.values, which) for which in (layout.trained, layout.evaluated))
+        recorded = self.shared.structure.metrics
+        train, valid = (
+            reading.means(found.values, which, recorded) for which in (layout.trained, layout.evaluated)
+        )
         named = {f"train_{name}": value for name, value in train.items()}
         named |= {name: total / np.float32(layout.measured) for name, total in found.measured.items()}
         named |= {f"valid_{name}": value for name, value in valid.items()}
@@ -142,7 +145,8 @@ class SharedPrograms:
                 asked.append((chunk, suffix, there[chunk], layout, self._call(chunk, arguments)[1].values))
         tested: list[Metrics] = [{} for _ in states]
         for chunk, suffix, known, layout, values in asked:
-            for name, value in reading.means(jax.device_get(values), layout.evaluated).items():
+            recorded = self.shared.structure.metrics
+            for name, value in reading.means(jax.device_get(values), layout.evaluated, recorded).items():
                 found = np.asarray(value if known else np.full_like(value, np.nan))
                 tested[chunk][f"test_{name}{suffix}"] = found[None, None]
         return tested
@@ -223,7 +227,7 @@ def by_structure(group: Group, outcome: Outcome) -> list[tuple[Structure, np.nda
         return [(group.structure, np.arange(len(group.runs)), outcome)]
     data = group.data
     structures = {
-        setting: Structure.of(config, data.classes, data.inputs)
+        setting: Structure.of(config, data.classes, data.inputs, data.task)
         for setting, config in {run.setting: run.config for run in group.runs}.items()
     }
     indices: dict[Structure, list[int]] = {}

@@ -9,12 +9,14 @@ import numpy as np
 import xarray as xr
 
 from nnjax.reporting import searched
-from nnjax.reporting.table import number
+from nnjax.reporting.measured import difference, number, with_unit
 from nnjax.results import stats
 from nnjax.results.stats import Estimate, Overview, Setting
+from nnjax.tasks import MEASURES
 
 NEAR = 0.01
 """How far above chance an accuracy still says nothing."""
+SHARE = MEASURES["accuracy"]
 TINY = 1e-9
 """What rounding may make of a difference of zero."""
 
@@ -36,7 +38,7 @@ def conclusion(results: xr.Dataset | Overview) -> str:
     """
     found = stats.overview(results)
     best = found.setting(found.order[0])
-    accuracies = found.accuracies["test"][best.place]
+    accuracies = found.at_best["test"][best.place]
     accuracy = stats.interval(accuracies)
     ended = _ended(found)
     if not accuracy.n:
@@ -44,15 +46,16 @@ def conclusion(results: xr.Dataset | Overview) -> str:
     said = searched.said(found)
     if said:
         return _choice(found, best, said, f"{ended[0].upper()}{ended[1:]}.")
-    words = f"{number(accuracy.mean)}%, {_ends(accuracy)}"
+    measure = found.measure
+    words = f"{with_unit(accuracy.mean, measure)}, {_ends(found, accuracy)}{_others(found, best)}"
     if len(found) == 1:
-        return f"The test accuracy is {words}; {ended}.{_chance(found, accuracy)}{_need(found)}"
+        return f"The test {measure.words} is {words}; {ended}.{_chance(found, accuracy)}{_need(found)}"
     first = (
         f"{best.label} is the best of {len(found)} settings, chosen on {found.monitor.words}: "
-        f"its test accuracy is {words}; {ended}."
+        f"its test {measure.words} is {words}; {ended}."
     )
     second = found.setting(found.order[1])
-    lead = stats.paired_difference(accuracies, found.accuracies["test"][second.place])
+    lead = stats.paired_difference(accuracies, found.at_best["test"][second.place])
     if not lead.n:
         missing = "finished run" if second.diverged else "run"
         alone = f"{first} The next, {second.label}, has no {missing} with a seed of the best."
@@ -60,10 +63,20 @@ def conclusion(results: xr.Dataset | Overview) -> str:
     verdict = f": the interval {'excludes' if lead.low > TINY or lead.high < -TINY else 'includes'} zero"
     behind = " On the test set it is behind." if lead.mean < 0 else ""
     return (
-        f"{first} Its lead over the next, {second.label}, paired by seed, is {number(lead.mean)} percentage "
-        f"points of test accuracy, {_ends(lead)}{verdict if lead.n > 1 else ''}.{behind}{_chance(found, accuracy)}"
-        f"{_need(found)}"
+        f"{first} Its lead over the next, {second.label}, paired by seed, is {difference(lead.mean, measure)} "
+        f"{'of' if measure.percent else 'in'} test {measure.words}, {_ends(found, lead)}"
+        f"{verdict if lead.n > 1 else ''}.{behind}{_chance(found, accuracy)}{_need(found)}"
     )
+
+
+def _others(found: Overview, setting: Setting) -> str:
+    """``, with RMSE 54.1 and MAE 43.5`` on the test set, means over the runs that count, with their units."""
+    words = []
+    for name, values in found.others.items():
+        mean = np.nanmean(np.where(np.isnan(values.values), np.nan, values.values).reshape(len(found), -1), axis=1)
+        unit = str(values.attrs.get("units", ""))
+        words.append(f"{name} {mean[setting.place]:.4g}{f' {unit}' if unit else ''}")
+    return f", with {' and '.join(words)}" if words else ""
 
 
 def _need(found: Overview) -> str:
@@ -103,21 +116,22 @@ def _choice(found: Overview, best: Setting, said: Mapping[str, Any], ended: str)
     if math.isnan(optimism):
         words += "of whose optimism nothing is known."
     else:
-        part = f"{number(optimism)} percentage points" if found.monitor.is_accuracy else _value(found, optimism)
+        part = f"{number(optimism, SHARE)} percentage points" if found.monitor.percent else _value(found, optimism)
         which = f"the optimism of choosing the {found.monitor.extreme}"
         words += f"of which some {part} are {which}." if found.monitor.sign > 0 else f"too low by {part}, {which}."
-    fresh = stats.t_interval(found.metrics.get("fresh_test_accuracy", []))
+    measure = found.measure
+    fresh = stats.t_interval(found.metrics.get(f"fresh_test_{measure.name}", []))
     runs = len(said.get("fresh_seeds", ()))
     if fresh.n:
-        with_interval = f" ± {number(fresh.high - fresh.mean)}, its 95% t-interval" if fresh.n > 1 else ""
-        words += f" With {_seeds(runs)} its test accuracy is {number(fresh.mean)}%{with_interval}"
+        half = f" ± {number(fresh.high - fresh.mean, measure)}, its 95% t-interval" if fresh.n > 1 else ""
+        words += f" With {_seeds(runs)} its test {measure.words} is {with_unit(fresh.mean, measure)}{half}"
         words += f"; {runs - fresh.n} of these runs diverged." if fresh.n < runs else "."
     elif runs:
         words += f" With {_seeds(runs)} it diverged."
     else:
-        fresh = stats.interval(found.accuracies["test"][best.place])
-        words += " It wasn't trained with fresh seeds; with those of the search its test accuracy is "
-        words += f"{number(fresh.mean)}%, {_ends(fresh)}."
+        fresh = stats.interval(found.at_best["test"][best.place])
+        words += f" It wasn't trained with fresh seeds; with those of the search its test {measure.words} is "
+        words += f"{with_unit(fresh.mean, measure)}, {_ends(found, fresh)}."
     most = searched.mattered_most(found)
     mattered = f" Of the fields, {most}" if most else ""
     return f"{words}{_contenders(found, said)}{mattered} {ended}{_chance(found, fresh)}"
@@ -158,12 +172,12 @@ def _saved(found: Overview) -> str:
 
 def _value(found: Overview, value: float) -> str:
     """A value of what was monitored: an accuracy in percent."""
-    return f"{number(value)}%" if found.monitor.is_accuracy else f"{value:.4g}".replace("-", "−")
+    return with_unit(value, SHARE) if found.monitor.percent else f"{value:.4g}".replace("-", "−")
 
 
-def _points(found: Overview, difference: float) -> str:
+def _points(found: Overview, apart: float) -> str:
     """A difference of what was monitored: of accuracies in percentage points."""
-    return f"{number(difference)} points" if found.monitor.is_accuracy else _value(found, difference)
+    return f"{number(apart, SHARE)} points" if found.monitor.percent else _value(found, apart)
 
 
 def _seeds(count: int) -> str:
@@ -190,7 +204,7 @@ def _ended(found: Overview) -> str:
 
 
 def _chance(found: Overview, accuracy: Estimate) -> str:
-    """A sentence where even the best setting can't be told from always naming the commonest class."""
+    """A sentence where even the best setting can't be told from one that has learned nothing."""
     try:
         chance = float(found.attrs.get("chance", math.nan))
     except (TypeError, ValueError):  # another program's attributes may say something else
@@ -200,12 +214,13 @@ def _chance(found: Overview, accuracy: Estimate) -> str:
         return ""
     which = "Even the best" if len(found) > 1 else "It"
     return (
-        f" {which} can't be told from chance, {number(chance)}%, the share of the commonest class: "
+        f" {which} can't be told from chance, {with_unit(chance, found.measure)}, {found.measure.chance}: "
         "a larger learning rate, more epochs or another initialisation might help."
     )
 
 
-def _ends(found: Estimate) -> str:
-    if found.n < 2:
+def _ends(found: Overview, estimate: Estimate) -> str:
+    if estimate.n < 2:
         return "from one run, so without an interval"
-    return f"95% interval [{number(found.low)}, {number(found.high)}], over {found.n} runs"
+    low, high = number(estimate.low, found.measure), number(estimate.high, found.measure)
+    return f"95% interval [{low}, {high}], over {estimate.n} runs"

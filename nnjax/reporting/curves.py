@@ -83,16 +83,16 @@ def choose(results: xr.Dataset | Overview) -> Curves:
 def caption(results: xr.Dataset | Overview) -> str:
     """What the lines and bands of `learning_curves` are, for the text below the figure."""
     drawn = choose(results)
-    settings = drawn.settings
+    settings, measure = drawn.settings, drawn.found.measure.words
     if "train" in drawn.splits:
         valid, train = ("filled", "hollow") if drawn.epochs == 1 else ("solid", "dashed")
         words = [
-            f"Loss (left) and accuracy (right) by epoch; validation {valid}, training {train}.",
+            f"Loss (left) and {measure} (right) by epoch; validation {valid}, training {train}.",
             "Training is the running mean over the steps of an epoch, while the network changes; validation is "
             "measured after the epoch.",
         ]
     else:
-        words = ["Validation loss (left) and accuracy (right), measured after each epoch."]
+        words = [f"Validation loss (left) and {measure} (right), measured after each epoch."]
     if drawn.finished > 1:
         mean, band = ("points", "bars") if drawn.epochs == 1 else ("lines", "bands")
         words.append(

@@ -8,6 +8,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from nnjax.reporting.curves import POINTS, Curves, caption, choose
+from nnjax.reporting.measured import factor
 from nnjax.reporting.style import INK, MARKERS, PALETTE, STYLE
 from nnjax.reporting.svg import svg
 from nnjax.results import stats
@@ -34,10 +35,11 @@ class _Look(NamedTuple):
 def learning_curves(results: xr.Dataset | Overview) -> "Figure":
     """Loss, left, and accuracy, right, by epoch: a line and a band for each setting, validation and training.
 
-    A line is the mean over the runs that didn't diverge, a band the 95% bootstrap interval of that mean at each
-    epoch by itself (`stats.summary`); with one run there is no band. The loss axis is logarithmic where the means
-    span a factor above 20, and a curve that rises above 1000 times the height of most leaves it. More than 8
-    settings become colours of a colour bar where they differ in one number, without training's curves; where they
+    In the place of the accuracy stands the measure of the task, of a regression R². A line is the mean over
+    the runs that didn't diverge, a band the 95% bootstrap interval of that mean at each epoch by itself
+    (`stats.summary`); with one run there is no band. The loss axis is logarithmic where the means span a
+    factor above 20, and a curve that rises above 1000 times the height of most leaves it. More than 8 settings
+    become colours of a colour bar where they differ in one number, without training's curves; where they
     don't, the best 5 (`stats.rank`) are drawn.
 
     Raises:
@@ -51,7 +53,7 @@ def learning_curves(results: xr.Dataset | Overview) -> "Figure":
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(10, 3.8), layout="constrained")
         panels = figure.subplots(1, 2)
-        for panel, kind in zip(panels, ("loss", "accuracy"), strict=True):
+        for panel, kind in zip(panels, ("loss", drawn.found.measure.name), strict=True):
             _draw_panel(panel, drawn, looks, kind)
         if drawn.by_colour:
             _colour_bar(figure, panels, drawn.settings, looks)
@@ -81,7 +83,8 @@ def _looks(drawn: Curves) -> list[_Look]:
 def _draw_panel(panel: "Axes", drawn: Curves, looks: list[_Look], kind: str) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    unit = 100 if kind == "accuracy" else 1
+    measure = drawn.found.measure
+    unit = 1 if kind == "loss" else factor(measure)
     leaving = drawn.leaving if kind == "loss" else np.zeros(drawn.leaving.shape, bool)
     staying = [np.empty(0)]
     top = -np.inf  # of the curves that stay
@@ -114,8 +117,11 @@ def _draw_panel(panel: "Axes", drawn: Curves, looks: list[_Look], kind: str) -> 
     if drawn.epochs == 1:
         panel.set_xticks([1])
         panel.set_xlim(0.5, 1.5)
-    units = "%" if kind == "accuracy" else drawn.found.metrics["valid_loss"].attrs.get("units", "1")
-    panel.set_ylabel(kind if units == "1" else f"{kind} ({units})")
+    units = drawn.found.metrics["valid_loss"].attrs.get("units", "1")
+    if kind != "loss":
+        units = "%" if measure.percent else "1"
+    words = kind if kind == "loss" else measure.words
+    panel.set_ylabel(words if units == "1" else f"{words} ({units})")
     if kind == "loss":
         _scale_loss(panel, means)
     if leaving.any():

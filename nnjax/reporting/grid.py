@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from nnjax.reporting.measured import article, axis, end, factor
 from nnjax.reporting.style import INK, PALETTE, STYLE
 from nnjax.reporting.table import FEW
 from nnjax.results import stats
@@ -44,16 +45,17 @@ def has_grid(results: xr.Dataset | Overview) -> bool:
 def title(results: xr.Dataset | Overview) -> str:
     """``Validation accuracy by learning_rate and hidden``."""
     found = stats.overview(results)
-    return f"Validation accuracy by {' and '.join(_name(found, axis) for axis in _varied(found))}"
+    return f"Validation {found.measure.words} by {' and '.join(_name(found, axis) for axis in _varied(found))}"
 
 
 def grid(results: xr.Dataset | Overview) -> "Figure":
     """A cell for each setting: its mean validation accuracy in percent, over the runs that didn't diverge.
 
-    Numbers ascend, everything else stands in the order of the sweep; the longer axis is drawn across. The best
-    setting (`stats.rank`) has a frame. The colours are those of cividis, which differ in lightness for every eye;
-    they end five times as far below the highest accuracy as the median is, so that a setting that failed doesn't
-    make one colour of all others.
+    In the place of the accuracy stands the measure of the task, of a regression R². Numbers ascend, everything
+    else stands in the order of the sweep; the longer axis is drawn across. The best setting (`stats.rank`) has
+    a frame. The colours are those of cividis, which differ in lightness for every eye; they end five times as
+    far below the highest accuracy as the median is, so that a setting that failed doesn't make one colour of
+    all others.
     """
     import matplotlib
     from matplotlib.colors import Normalize
@@ -87,16 +89,18 @@ def grid(results: xr.Dataset | Overview) -> "Figure":
         # Broken where it is longer than its axis.
         upright = textwrap.fill(cells.names[0], max(12, int(height * rows * 12)), break_long_words=False)
         panel.set(xlabel=cells.names[1], ylabel=upright)
-        add_bar(figure, panel, mesh, clipped=clipped, pad=0.02)
+        add_bar(figure, panel, mesh, axis(found.measure), clipped=clipped, pad=0.02)
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
     return figure
 
 
-def add_bar(figure: "Figure", panel: "Axes", colours: "ScalarMappable", *, clipped: bool, pad: float) -> None:
+def add_bar(
+    figure: "Figure", panel: "Axes", colours: "ScalarMappable", label: str, *, clipped: bool, pad: float
+) -> None:
     """The bar that says which accuracy a colour is; pointed where some lie below its end."""
     bar = figure.colorbar(colours, ax=panel, aspect=25, pad=pad, extend="min" if clipped else "neither")
-    bar.set_label("validation accuracy (%)")
+    bar.set_label(label)
     bar.outline.set_visible(False)
     bar.ax.grid(False)
 
@@ -105,17 +109,18 @@ def caption(results: xr.Dataset | Overview) -> str:
     """What stands in the cells of `grid`, for the text below the figure."""
     found = stats.overview(results)
     cells = _cells(found)
-    words = ["Mean validation accuracy in percent, at each run's best epoch, over the runs that didn't diverge."]
+    what = f"{found.measure.words}{' in percent' if found.measure.percent else ''}"
+    words = [f"Mean validation {what}, at each run's best epoch, over the runs that didn't diverge."]
     if cells.best is not None:
         words.append(f"The frame is around the best setting, chosen on {found.monitor.words}.")
     low, _ = ends(cells.percent)
     if (cells.percent < low).any():
-        words.append(f"The colours end at {low:.0f}%.")
+        words.append(f"The colours end at {end(low, found.measure)}.")
     nothing = np.isnan(cells.percent)
     if (cells.diverged & ~nothing).any():
         words.append("†: some runs of the setting diverged.")
     if nothing.any():
-        words.append("–: no run has an accuracy.")
+        words.append(f"–: no run has {article(found.measure)}.")
     return " ".join(words)
 
 
@@ -137,10 +142,12 @@ def _name(found: Overview, axis: str) -> str:
 def _cells(found: Overview) -> _Cells:
     sizes = _varied(found)
     first, second = sizes
-    runs = found.accuracies["valid"].values.reshape(len(found), -1).astype(np.float64)
+    runs = found.at_best["valid"].values.reshape(len(found), -1).astype(np.float64)
     there = ~np.isnan(runs)
     count = there.sum(axis=1)
-    percent = np.where(count, 100 * np.where(there, runs, 0).sum(axis=1) / np.maximum(count, 1), np.nan)
+    percent = np.where(
+        count, factor(found.measure) * np.where(there, runs, 0).sum(axis=1) / np.maximum(count, 1), np.nan
+    )
     shape, across = tuple(sizes.values()), sizes[first] > sizes[second]  # the longer axis is drawn across
     places = np.arange(len(found)).reshape(shape)[np.ix_(_order(found, first), _order(found, second))]
     if across:
@@ -168,7 +175,7 @@ def ends(percent: NDArray[np.float64]) -> tuple[float, float]:
     low, high = float(there.min()), float(there.max())
     lead = high - float(np.median(there))
     low = max(low, high - 5 * lead) if lead else low
-    return (low, high) if low < high else (low, low + 1)
+    return (low, high) if low < high else (low, low + (1 if abs(low) > 1 else 0.01))
 
 
 def _order(found: Overview, axis: str) -> NDArray[np.int64]:

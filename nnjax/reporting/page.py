@@ -11,8 +11,9 @@ import xarray as xr
 
 from nnjax.reporting import figures, grid, search_figures
 from nnjax.reporting.answer import conclusion as conclusion
+from nnjax.reporting.measured import heading, number
 from nnjax.reporting.svg import svg
-from nnjax.reporting.table import SPLITS, counts, names, note, number, rows, values
+from nnjax.reporting.table import SPLITS, counts, names, note, rows, values
 from nnjax.reporting.table import WIDTH as WIDTH
 from nnjax.reporting.table import table as table
 from nnjax.results import stats
@@ -74,14 +75,14 @@ def page(
 <p class="answer">{answer}</p>
 </section>
 <section>
-<h2>Accuracy by setting</h2>
+<h2>{heading(found.measure)} by setting</h2>
 {_table(found)}
 </section>
 {_grid(found, cells) if cells else ""}
 {_of_search(found, of_search)}
 <section>
 <h2>Learning curves</h2>
-{_figure(curves, "Learning curves: loss and accuracy of training and validation by epoch", caption)}
+{_figure(curves, f"Learning curves: loss and {found.measure.words} of training and validation by epoch", caption)}
 </section>
 <section>
 <h2>Configuration</h2>
@@ -101,12 +102,12 @@ def page(
 
 
 def _table(found: Overview) -> str:
-    shown = rows(found)
+    shown, title = rows(found), f"{heading(found.measure)} by setting"
     tallies = [counts(found, row.setting) for row in shown]
     fields = [re.sub(r"([_.])", r"\1<wbr>", html.escape(name)) for name in names(shown[0].setting)]
     head = "".join(f'<th scope="col">{name}</th>' for name in [*fields, *SPLITS.values()])
     head += "".join(f'<th scope="col" class="count">{name}</th>' for name in tallies[0])
-    widest = max(len(number(mean.mean)) for row in shown for mean in row.means.values())
+    widest = max(len(number(mean.mean, found.measure)) for row in shown for mean in row.means.values())
     body = ""
     for row, tally in zip(shown, tallies, strict=True):
         texts = values(row.setting)
@@ -116,20 +117,24 @@ def _table(found: Overview) -> str:
         body += f'<th scope="row"{look}>{first}{" <strong>best</strong>" if row.best else ""}</th>'
         body += "".join(f"<td{look}>{text}</td>" for look, text in zip(looks, others, strict=True))
         for estimate in row.means.values():
-            mean = f"{number(estimate.mean):>{widest}}".replace(" ", "\u2007")  # a space as wide as a digit
-            low, high = number(estimate.low), number(estimate.high)
+            mean = f"{number(estimate.mean, found.measure):>{widest}}".replace(
+                " ", "\u2007"
+            )  # a space as wide as a digit
+            low, high = (number(value, found.measure) for value in (estimate.low, estimate.high))
             ends = "" if estimate.n < 2 else f" <small>[{low}, {high}]</small>"
             body += f"<td>{mean}{ends}</td>"
         body += "".join(f'<td class="count">{count}</td>' for count in tally.values()) + "</tr>\n"
     return (
-        '<div class="wide rows" role="region" aria-label="Accuracy by setting" tabindex="0"><table>\n'
+        f'<div class="wide rows" role="region" aria-label="{title}" tabindex="0"><table>\n'
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table></div>\n"
         f'<p class="note">{html.escape(note(found, shown, "in brackets", "Best"))}</p>'
     )
 
 
 def _grid(found: Overview, cells: str) -> str:
-    figure = _figure(cells, "Validation accuracy by setting", html.escape(grid.caption(found)), "wide cells")
+    figure = _figure(
+        cells, f"Validation {found.measure.words} by setting", html.escape(grid.caption(found)), "wide cells"
+    )
     return f"<section>\n<h2>{html.escape(grid.title(found))}</h2>\n{figure}\n</section>"
 
 
@@ -140,7 +145,7 @@ def _of_search(found: Overview, drawings: Mapping[str, str]) -> str:
             f'<section>\n<h2>What mattered</h2>\n<p class="note">{html.escape(unsaid)}</p>\n</section>'
         )
     for name, drawing in drawings.items():
-        title, caption = search_figures.TITLES[name], html.escape(search_figures.caption(found, name))
+        title, caption = search_figures.title(found, name), html.escape(search_figures.caption(found, name))
         sections.append(
             f"<section>\n<h2>{title}</h2>\n{_figure(drawing, title, caption, 'wide cells')}\n</section>"
         )

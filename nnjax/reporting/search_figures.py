@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from nnjax.reporting.grid import ends
+from nnjax.reporting.measured import end
 from nnjax.reporting.search_lines import MOST_AXES, parallel
 from nnjax.reporting.search_points import MOST_PANELS, by_field
 from nnjax.reporting.searched import columns, importance, mattered_most, plain, said, scores
@@ -17,14 +18,19 @@ from nnjax.results.stats import Overview
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["TITLES", "by_field", "caption", "figures", "parallel", "unsaid", "what_mattered"]
+__all__ = ["TITLES", "by_field", "caption", "figures", "parallel", "title", "unsaid", "what_mattered"]
 
 TITLES = {
     "importance": "What mattered",
-    "fields": "Validation accuracy by field",
+    "fields": "Validation {} by field",
     "parallel": "All settings",
 }
-"""What stands above each figure on a page."""
+"""What stands above each figure on a page, {} for the measure."""
+
+
+def title(results: xr.Dataset | Overview, name: str) -> str:
+    """What stands above a figure on a page."""
+    return TITLES[name].format(stats.overview(results).measure.words)
 
 
 def figures(results: xr.Dataset | Overview) -> "dict[str, Callable[[Overview], Figure]]":
@@ -79,7 +85,7 @@ def what_mattered(results: xr.Dataset | Overview) -> "Figure":
         panel.set_xlim(min(-5.0, *low) - 2, max(20.0, *high) + 2)
         panel.tick_params(axis="y", length=0)
         panel.spines["left"].set_visible(False)
-        panel.set_xlabel("share of the variance of the validation accuracy (%)")
+        panel.set_xlabel(f"share of the variance of the validation {found.measure.words} (%)")
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
     return figure
@@ -95,22 +101,22 @@ def caption(results: xr.Dataset | Overview, name: str) -> str:
     drawn, most = columns(found), MOST_PANELS if name == "fields" else MOST_AXES
     lost, under = int((found.diverged > 0).sum()), int((mean < bottom).sum())
     if name == "fields":
-        words = ["Each point is a setting: its mean validation accuracy at each run's best epoch"]
+        words = [f"Each point is a setting: its mean validation {found.measure.words} at each run's best epoch"]
         words[0] += (
             ", the bar its 95% interval over seeds; one that can't be seen is narrower than its point."
             if np.isfinite(low).any()
             else "."
         )
         if under:
-            words.append(f"▾: {under} of the {len(found)} settings are below {bottom:.0f}%.")
+            words.append(f"▾: {under} of the {len(found)} settings are below {end(bottom, found.measure)}.")
         words += [f"×: settings with a run that diverged, {lost}."] * (lost > 0)
     else:
         words = [
-            "Each line is a setting, coloured by its mean validation accuracy, better ones above worse; orange "
-            "with stars is the best."
+            f"Each line is a setting, coloured by its mean validation {found.measure.words}, better ones above "
+            "worse; orange with stars is the best."
         ]
         if under:
-            words.append(f"Colours and axis end at {bottom:.0f}%, and {under} settings are below.")
+            words.append(f"Colours and axis end at {end(bottom, found.measure)}, and {under} settings are below.")
         words += [f"Dashed: settings with a run that diverged, {lost}."] * (lost > 0)
     if any(column.labels for column in drawn):
         words.append("Within a category, settings are spread by chance.")
@@ -134,10 +140,10 @@ def unsaid(results: xr.Dataset | Overview) -> str:
 
 def _importance_caption(found: Overview) -> str:
     words = [
-        "How much of the variance of the validation accuracy goes with a field, by itself or together with "
-        "others: by so much do the errors of a random forest grow, on settings that it hasn't seen, if their "
-        "values of the field are exchanged. The bars are 95% intervals over the settings, each by itself; where "
-        "it includes zero the point is hollow. Shares needn't sum to 100%.",
+        f"How much of the variance of the validation {found.measure.words} goes with a field, by itself or "
+        "together with others: by so much do the errors of a random forest grow, on settings that it hasn't seen, "
+        "if their values of the field are exchanged. The bars are 95% intervals over the settings, each by "
+        "itself; where it includes zero the point is hollow. Shares needn't sum to 100%.",
         mattered_most(found) or "Which field mattered most can't be told from these settings.",
     ]
     explained = float(said(found).get("explained", np.nan))

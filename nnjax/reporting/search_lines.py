@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from nnjax.reporting.grid import add_bar, ends
+from nnjax.reporting.measured import axis
 from nnjax.reporting.searched import MISSING, Floats, columns, plain, scores
 from nnjax.reporting.style import INK, PALETTE, PAPER, STYLE
 from nnjax.results import stats
@@ -65,14 +66,12 @@ def parallel(results: xr.Dataset | Overview) -> "Figure":
         foot = MISSING - 0.07 if np.nanmin(heights) < 0 else -0.04
         panel.set(xlim=(-0.35, len(drawn) + 0.12), ylim=(foot, 1.04), yticks=[])
         room = 100 // (len(drawn) + 1)
-        panel.set_xticks(
-            at, [_broken(name, room) for name in [*(c.name for c in drawn), "validation accuracy (%)"]]
-        )
+        panel.set_xticks(at, [_broken(name, room) for name in [*(c.name for c in drawn), axis(found.measure)]])
         panel.tick_params(length=0, labeltop=True, labelbottom=False)
         panel.grid(False)
         panel.spines[:].set_visible(False)
         mappable = ScalarMappable(Normalize(bottom, top), colours)
-        add_bar(figure, panel, mappable, clipped=bool((mean < bottom).any()), pad=0.01)
+        add_bar(figure, panel, mappable, axis(found.measure), clipped=bool((mean < bottom).any()), pad=0.01)
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
     return figure

@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from nnjax.reporting.grid import ends
+from nnjax.reporting.measured import axis
 from nnjax.reporting.searched import MISSING, Column, Floats, columns, contenders, plain, scores
 from nnjax.reporting.style import PALETTE, STYLE
 from nnjax.results import stats
@@ -61,7 +62,7 @@ def by_field(results: xr.Dataset | Overview) -> "Figure":
         ticks = [tick for tick in panels[0].get_yticks() if bottom - 0.02 * height <= tick <= top + 0.1 * height]
         panels[0].set_yticks([tick for tick in ticks if tick <= panels[0].get_ylim()[1]])
         for row in range(down):
-            panels[row * across].set_ylabel("validation accuracy (%)")
+            panels[row * across].set_ylabel(axis(found.measure))
         _legend(figure, found, under, lost, 6 if across > 1 else 3)
         figure.draw_without_rendering()
         figure.set_layout_engine("none")

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from nnjax.reporting.measured import factor
 from nnjax.results import stats
 from nnjax.results.stats import Overview
 
@@ -98,13 +99,14 @@ def contenders(found: Overview) -> Bools:
 
 
 def scores(found: Overview) -> tuple[Floats, Floats, Floats]:
-    """The mean validation accuracy of each setting in percent, and the ends of its interval, ``[K]``.
+    """The mean validation accuracy of each setting in percent (or R², F1), and the ends of its interval, ``[K]``.
 
     NaN where any run of a setting diverged: as in the ranking, no number says how good it is.
     """
-    estimates = stats.summary(found.accuracies["valid"], resamples=1999)
+    estimates = stats.summary(found.at_best["valid"], resamples=1999)
     sound = found.diverged == 0
-    mean, low, high = (100 * np.where(sound, estimates[name].values, np.nan) for name in ("mean", "low", "high"))
+    unit = factor(found.measure)
+    mean, low, high = (unit * np.where(sound, estimates[name].values, np.nan) for name in ("mean", "low", "high"))
     return mean, low, high
 
 
@@ -144,8 +146,8 @@ def mattered_most(found: Overview) -> str:
     for name, share, low, high in importance(found):
         if name == most:
             return (
-                f"{name} mattered most: some {share:.0f}% of the variance of the validation accuracy goes with "
-                f"it, 95% interval [{low:.0f}, {high:.0f}]."
+                f"{name} mattered most: some {share:.0f}% of the variance of the validation {found.measure.words} "
+                f"goes with it, 95% interval [{low:.0f}, {high:.0f}]."
             )
     return ""
 

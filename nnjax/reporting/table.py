@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
+from nnjax.reporting.measured import heading, number
 from nnjax.results import stats
 from nnjax.results.stats import Estimate, Overview, Setting
 
@@ -33,10 +34,10 @@ def table(results: xr.Dataset | Overview) -> str:
     """A row for each setting, for a terminal: accuracies at the best validation epoch, runs, how many diverged.
 
     Accuracies are means over the runs that didn't diverge, in percent, ± half the width of the 95% interval
-    (`stats.interval`). A star marks the best setting (`stats.rank`). More than 8 settings are sorted, the best
-    first, and of more than 40 the best 40 stand in it. Where there is too little room names are stacked, and the
-    training accuracies and counts that say nothing give way; where even that isn't enough, each setting takes
-    several lines, and 8 are shown.
+    (`stats.interval`); in their place stands the measure of the task, of a regression R². A star marks the
+    best setting (`stats.rank`). More than 8 settings are sorted, the best first, and of more than 40 the best
+    40 stand in it. Where there is too little room names are stacked, and the training accuracies and counts
+    that say nothing give way; where even that isn't enough, each setting takes several lines, and 8 are shown.
 
     Raises:
         UserError: as `stats.settings` does.
@@ -70,9 +71,9 @@ def table(results: xr.Dataset | Overview) -> str:
     width = len(left[above])
     lines = [f"   {line:<{width}}  {'':<{len(numbers[0])}}" for line in left[:above]]
     marks = [" ", *("*" if row.best else " " for row in shown)]
-    for mark, name, number in zip(marks, left[above:], numbers, strict=True):
+    for mark, name, right in zip(marks, left[above:], numbers, strict=True):
         first, *more = name.split("\n")
-        lines += [f"{mark}  {first:<{width}}  {number}", *(f"   {line}" for line in more)]
+        lines += [f"{mark}  {first:<{width}}  {right}", *(f"   {line}" for line in more)]
     return "\n".join([*lines, "", textwrap.fill(note(found, shown, "± half the width of", "*") + said, WIDTH)])
 
 
@@ -81,10 +82,10 @@ def rows(found: Overview) -> list[Row]:
     places = found.order[:MOST_ROWS]
     if len(found) <= FEW:
         places = np.sort(places)
-    accuracies = found.accuracies.isel(setting=places)
+    at_best = found.at_best.isel(setting=places)
     means = {}
     for split in SPLITS:
-        columns = stats.summary(accuracies[split])
+        columns = stats.summary(at_best[split])
         ends = (columns[name].values.tolist() for name in ("mean", "low", "high", "n"))
         means[split] = [Estimate(*numbers) for numbers in zip(*ends, strict=True)]
     return [
@@ -118,9 +119,10 @@ def note(found: Overview, shown: Sequence[Row], spread: str, mark: str) -> str:
     few = min((row.means["test"].n for row in shown if row.means["test"].n > 1), default=0)
     which = "finished or were stopped" if found.stopped.any() else "finished"
     best = "best validation epoch"
-    if not found.monitor.is_accuracy:
+    if found.monitor.name != f"valid_{found.measure.name}":
         best = f"epoch of the {found.monitor.extreme} {found.monitor.words}"
-    words = f"Accuracy in percent at each run's {best}: mean over the runs that {which}"
+    what = f"{heading(found.measure)}{' in percent' if found.measure.percent else ''}"
+    words = f"{what} at each run's {best}: mean over the runs that {which}"
     words += f", {spread} its 95% interval." if few else ", without intervals, which take two runs."
     if 0 < few < 8:
         words += f" Intervals of few runs (here {few}) are too narrow: with 4 runs, 80% of them cover the mean."
@@ -134,16 +136,11 @@ def note(found: Overview, shown: Sequence[Row], spread: str, mark: str) -> str:
     return words
 
 
-def number(share: float) -> str:
-    """A share in percent, or a dash where there is none."""
-    # Adding 0 after rounding makes zero of a negative zero.
-    return "–" if np.isnan(share) else f"{round(100 * share, 2) + 0:.2f}".replace("-", "−")
-
-
 def _numbers(found: Overview, shown: Sequence[Row], splits: Sequence[str], terse: bool) -> tuple[list[str], str]:
     """The right half of the table, its names first, and what is said instead of the columns that are left out."""
     tallies = [counts(found, row.setting) for row in shown]
-    said = "" if "train" in splits else " Training accuracies are left out, for want of room."
+    accuracies = "accuracies" if found.measure.name == "accuracy" else found.measure.words
+    said = "" if "train" in splits else f" Training {accuracies} are left out, for want of room."
     if terse:
         least = found.total - int(found.missing.max())
         runs = f"{f'from {least} to ' if least < found.total else ''}{found.total}"
@@ -153,7 +150,7 @@ def _numbers(found: Overview, shown: Sequence[Row], splits: Sequence[str], terse
         word for word in tallies[0] if not terse or (word != "runs" and any(tally[word] for tally in tallies))
     ]
     cells = [
-        [*(_plus_minus(row.means[split]) for split in splits), *(str(tally[word]) for word in words)]
+        [*(_plus_minus(found, row.means[split]) for split in splits), *(str(tally[word]) for word in words)]
         for row, tally in zip(shown, tallies, strict=True)
     ]
     head = [*(SPLITS[split] for split in splits), *words]
@@ -167,9 +164,11 @@ def _columns(heads: Sequence[Sequence[str]], texts: Sequence[Sequence[str]]) -> 
     return _aligned("<" * len(heads), [*lines, *texts])
 
 
-def _plus_minus(found: Estimate) -> str:
-    half = "" if np.isnan(found.low) else f" ± {50 * (found.high - found.low):.2f}"
-    return f"{number(found.mean):>6}{half}"
+def _plus_minus(found: Overview, estimate: Estimate) -> str:
+    half = (estimate.high - estimate.low) / 2
+    return (
+        f"{number(estimate.mean, found.measure):>6}{'' if np.isnan(half) else f' ± {number(half, found.measure)}'}"
+    )
 
 
 def _aligned(sides: str, cells: Sequence[Sequence[str]]) -> list[str]:

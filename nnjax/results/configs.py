@@ -10,9 +10,9 @@ import yaml
 
 from nnjax import parts
 from nnjax.axes import Axis, expand, parse_axes
-from nnjax.config import Config, flat, replace
+from nnjax.config import Config, flat, of_task, replace
 from nnjax.parts import Part
-from nnjax.results.runs import labels_of
+from nnjax.results.runs import labels_of, task_in
 from nnjax.results.settings import rank
 from nnjax.validation import UserError
 
@@ -82,7 +82,8 @@ def recorded(results: xr.Dataset) -> tuple[Config, tuple[Axis, ...]]:
         raise UserError("these results don't hold the configuration that they come from") from error
     own = functools.partial(_with_parts, sources)
     of_data = {} if "given in Python" in str(data.get("name")) else {f"data.{name}": data[name] for name in data}
-    config = replace(Config(), own(of_data | words))
+    # What is said in no file from before there was a field is left to the task, as it was.
+    config = of_task(replace(Config(), own(of_data | words)), task_in(results).name)
     return config, recorded_axes(axes, sources)
 
 

@@ -22,6 +22,7 @@ from nnjax.nn.layers import layer_of, leaf_of
 from nnjax.results.forward import recorded_program
 from nnjax.results.provenance import preprocessing_of, provenance
 from nnjax.results.runs import Monitor, labels_of
+from nnjax.tasks import AUTO, task_of
 from nnjax.training.metrics import Variable, variables
 from nnjax.training.monitor import VALID
 from nnjax.training.structure import Structure
@@ -119,6 +120,7 @@ def _monitored(config: Config, axes: Sequence[Axis], parts: Sequence[Trained]) -
     """What is said of the metric that all settings monitor; nothing where they monitor several."""
     along = [axis.changes for axis in axes if "monitor" in axis.fields]
     names = {change.get("monitor", config.monitor) for changes in along for change in changes} or {config.monitor}
+    names = {task_of(parts[0].data.task).monitor if name == AUTO else name for name in names}
     if len(names) > 1:
         return {}
     (name,) = names
@@ -132,9 +134,13 @@ def _metrics(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The coordinates and the variables of the metrics; what a structure hasn't is NaN."""
     said: dict[str, Variable] = {}
-    labels: dict[str, list[Any]] = {"epoch": [], "layer": [], "class": []}
+    labels: dict[str, list[Any]] = {"epoch": [], "layer": [], "class": [], "output": []}
+    of_targets = set(parts[0].data.units)
     for part in parts:
-        said |= variables(part.structure.metrics, "" if varied else part.structure.loss.units)
+        loss_units = "" if varied else part.structure.loss.units
+        said |= variables(
+            part.structure.metrics, loss_units, next(iter(of_targets)) if len(of_targets) == 1 else ""
+        )
         epochs = len(next(iter(part.outcome.epochs.values()))[0])
         for dim, own in _own_labels(part, epochs).items():
             labels[dim] += [label for label in own if label not in labels[dim]]
@@ -154,14 +160,17 @@ def _metrics(
         found[name] = (*shape.variable(full, dims), attrs)
     if any(isinstance(label, str) for label in labels["class"]):
         labels["class"] = [str(label) for label in labels["class"]]
-    coords = {dim: np.array(values) for dim, values in labels.items() if dim in used}
+    coords: dict[str, Any] = {dim: np.array(values) for dim, values in labels.items() if dim in used}
+    if "output" in used and any(of_targets):
+        coords["unit"] = ("output", np.array(parts[0].data.units, object))
     return coords, found
 
 
 def _own_labels(part: Trained, epochs: int) -> dict[str, list[Any]]:
     layers = [layer or "(top)" for layer in part.structure.layers]
-    names = list(part.data.class_names)
-    return {"epoch": list(range(1, epochs + 1)), "layer": layers, "class": names or list(range(part.data.classes))}
+    outputs = list(range(part.data.classes))
+    classes = list(part.data.class_names) or outputs
+    return {"epoch": list(range(1, epochs + 1)), "layer": layers, "class": classes, "output": outputs}
 
 
 def _parameter_variables(shape: _Shape, at: Sequence[np.ndarray], parts: Sequence[Trained]) -> dict[str, Any]:

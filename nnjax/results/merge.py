@@ -66,7 +66,7 @@ def _of_one_shape(parts: Sequence[Piece]) -> list[Piece]:
     """The parts with the layers and classes of all, and the program of each run in its place."""
     labels: dict[str, list[Any]] = {}
     for part in parts:
-        for dim in ("layer", "class"):
+        for dim in ("layer", "class", "output"):
             if dim in part.results.coords:
                 have = labels.setdefault(dim, [])
                 have += [label for label in part.results[dim].values.tolist() if label not in have]

@@ -16,17 +16,19 @@ from numpy.typing import ArrayLike
 from nnjax.config import Config, DataConfig
 from nnjax.data import Preprocessing
 from nnjax.data.frames import read_frame
+from nnjax.data.targets import Standard
 from nnjax.fields import canonical
 from nnjax.nn.layers import layer_names
 from nnjax.nn.models import Network as Module
 from nnjax.nn.models import call, network_of
 from nnjax.parts import name_of
-from nnjax.results import configs
+from nnjax.results import configs, judged
 from nnjax.results.forward import read_program
 from nnjax.results.labels import KEPT, PARAMS, variable_of
 from nnjax.results.provenance import plain
 from nnjax.results.runs import labels_of
 from nnjax.spelling import nearest
+from nnjax.tasks import CLASSIFICATION, counted, task_of
 from nnjax.types import Params
 from nnjax.validation import UserError
 
@@ -47,6 +49,8 @@ class Network:
         scale: what its inputs are divided by, as they were in training.
         class_names: what its classes are called, in order; nothing where they are numbers.
         preprocessing: what made the inputs of a table's columns; None where it was trained on no table.
+        task: classification, regression or multilabel.
+        standard: of a regression what brings outputs into the units of the targets.
 
     What was trained on a table takes a frame, or a file, wherever it takes inputs ``x``, and then says and takes
     labels as the target's column has them.
@@ -63,6 +67,8 @@ class Network:
         program: bytes | None = None,
         class_names: tuple[str, ...] = (),
         preprocessing: Preprocessing | None = None,
+        task: str = CLASSIFICATION,
+        standard: Standard | None = None,
     ) -> None:
         self.config = config
         self.params = params
@@ -71,11 +77,14 @@ class Network:
         self.scale = scale
         self.class_names = class_names
         self.preprocessing = preprocessing
+        self.task = task
+        self.standard = standard
         self._forward = self._by_module() if program is None else read_program(program)
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{name} {dict(_sizes(self.params, name))}" for name in layer_names(self.params))
-        return f"<Network {self.config.model} of {self.inputs} inputs and {self.classes} classes: {sizes}>"
+        outputs = counted(self.classes, self.task)
+        return f"<Network {self.config.model} of {self.inputs} inputs and {outputs}: {sizes}>"
 
     @property
     def module(self) -> Module:
@@ -89,6 +98,8 @@ class Network:
     def logits(self, x: Inputs) -> Float[np.ndarray, "N C"]:
         """The outputs of the network for inputs ``[N, D]``, in the units of the data that it was trained on.
 
+        Those of a regression are standardised: `predict` gives them in the units of the targets.
+
         Raises:
             UserError: for inputs of another shape, and a frame that isn't like the table.
         """
@@ -99,12 +110,19 @@ class Network:
         return np.concatenate(blocks) if blocks else np.zeros((0, self.classes), np.float32)
 
     def predict_proba(self, x: Inputs) -> Float[np.ndarray, "N C"]:
-        """The probability of each class, ``[N, C]``, rows adding up to 1.
+        """The probability of each class, ``[N, C]``, rows adding up to 1; of several labels that of each.
 
         The softmax of the outputs; after training with binary_cross_entropy their logistic function, and with mse,
         which makes the outputs themselves probabilities, the outputs between 0 and 1, divided by their row's sum.
+
+        Raises:
+            UserError: of a regression, which has none.
         """
         outputs = jnp.asarray(self.logits(x))
+        if self.task == "regression":
+            raise UserError("a regression has no probabilities: predict gives its targets")
+        if self.task == "multilabel":
+            return np.asarray(jax.nn.sigmoid(outputs))
         if self.config.loss not in ("binary_cross_entropy", "mse"):
             return np.asarray(jax.nn.softmax(outputs))
         shares = jax.nn.sigmoid(outputs) if self.config.loss == "binary_cross_entropy" else jnp.clip(outputs, 0, 1)
@@ -112,30 +130,79 @@ class Network:
         return np.asarray(jnp.where(total > 0, shares / jnp.where(total > 0, total, 1), 1 / self.classes))
 
     def predict(self, x: Inputs) -> np.ndarray:
-        """The class with the largest output ``[N]``, the first of equal ones: its number, or of a frame its
-        label."""
-        classes = self.logits(x).argmax(axis=1)
-        if self.preprocessing is None or not _is_table(x):
-            return classes
-        return np.array(self.preprocessing.labels)[classes]
+        """The class with the largest output ``[N]``, the first of equal ones: its number, or of a frame its label.
 
-    def score(self, x: Inputs, y: ArrayLike) -> float:
-        """The share of examples that are given to their class ``y``."""
-        given = self.logits(x).argmax(axis=1)
-        return float(np.mean(given == self._labels(x, y, len(given))))
+        Of a regression the targets in their units, ``[N]`` of one target and else ``[N, C]``; of several labels a
+        row of 0 and 1, 1 where the probability is more than ½.
+        """
+        said = self._said(self.logits(x))
+        if self.task != CLASSIFICATION or self.preprocessing is None or not _is_table(x):
+            return said
+        return np.array(self.preprocessing.labels)[said]
+
+    def score(self, x: Inputs, y: ArrayLike, weight: ArrayLike | None = None) -> float:
+        """The share of examples that are given to their class ``y``; of a regression R², of labels macro F1.
+
+        Args:
+            x: inputs ``[N, D]``.
+            y: what is true of them, as `predict` gives it.
+            weight: of each example ``[N]``; None: all count alike.
+
+        Raises:
+            UserError: for targets or weights of another shape.
+        """
+        said = self._said(self.logits(x))
+        true, weights = self._true(x, y, len(said)), _weights(weight, len(said))
+        return judged.SCORES[self.task](true, said.reshape(true.shape), weights)
+
+    def by_class(self, x: Inputs, y: ArrayLike, weight: ArrayLike | None = None) -> xr.Dataset:
+        """Precision, recall, F1, ROC AUC, calibration error and support of each class or label, by scikit-learn.
+
+        Args:
+            x, y, weight: as `score` takes them.
+
+        Raises:
+            UserError: of a regression, which has no classes.
+        """
+        if self.task == "regression":
+            raise UserError("a regression has no classes by which it could be judged: score gives its R²")
+        probability, said = self.predict_proba(x), self._said(self.logits(x))
+        true = self._true(x, y, len(said))
+        if self.task == CLASSIFICATION:
+            true, said = (np.eye(self.classes, dtype=int)[each] for each in (true, said))
+        names = self.class_names or range(self.classes)
+        return judged.by_class(true, said, probability, _weights(weight, len(said)), names)
 
     def confusion_matrix(self, x: Inputs, y: ArrayLike) -> np.ndarray | xr.DataArray:
         """How many examples of each class, by row, were given to each class, by column ``[C, C]``.
 
         Where the classes have names, both dimensions, ``class`` and ``given``, are labelled by them.
         """
-        given = self.logits(x).argmax(axis=1)
+        if self.task != CLASSIFICATION:
+            words = task_of(self.task).words
+            raise UserError(f"a confusion matrix is of a classification, and this is {words}")
+        given = self._said(self.logits(x))
         counts = np.zeros((self.classes, self.classes), int)
         np.add.at(counts, (self._labels(x, y, len(given)), given), 1)
         if not self.class_names:
             return counts
         names = np.array(self.class_names, object)
         return xr.DataArray(counts, {"class": names, "given": names}, ("class", "given"))
+
+    def _said(self, outputs: np.ndarray) -> np.ndarray:
+        """What outputs ``[N, C]`` say: numbers of classes, targets in their units, or labels."""
+        if self.standard is not None:
+            return self.standard.undo(outputs.astype(np.float64))
+        return (outputs > 0).astype(np.uint8) if self.task == "multilabel" else outputs.argmax(axis=1)
+
+    def _true(self, x: Any, y: ArrayLike, count: int) -> np.ndarray:
+        """What is true of N examples: numbers of classes ``[N]``, or targets or labels ``[N, C]``."""
+        if self.task == CLASSIFICATION:
+            return self._labels(x, y, count)
+        targets, wanted = np.asarray(y), (count, self.classes)
+        if targets.shape != wanted and (self.classes > 1 or targets.shape != wanted[:1]):
+            raise UserError(f"y has the shape {list(targets.shape)}, and must have {list(wanted)}")
+        return targets.reshape(wanted)
 
     def _of_table(self, x: Any) -> np.ndarray:
         assert self.preprocessing is not None
@@ -165,6 +232,13 @@ class Network:
         return np.asarray(self._forward(self.params, inputs, jnp.float32(self.config.activation_slope)))
 
 
+def _weights(weight: ArrayLike | None, count: int) -> np.ndarray | None:
+    weights = None if weight is None else np.asarray(weight, np.float64)
+    if weights is not None and weights.shape != (count,):
+        raise UserError(f"weight has the shape {list(weights.shape)}, and must be a number for each row of x")
+    return weights
+
+
 def network(results: xr.Dataset, which: str = "best", **labels: Any) -> Network:
     """The trained network of one run, which predicts with all that it was trained with.
 
@@ -188,6 +262,7 @@ def network(results: xr.Dataset, which: str = "best", **labels: Any) -> Network:
         program = base64.b64decode(str(results["programs"].values[number])) if number >= 0 else None
     made_by = data.get("preprocessing")
     text = str(results["preprocessing"].sel(table=made_by).item()) if made_by else None
+    standard = data.get("standard")
     return Network(
         config,
         params,
@@ -197,6 +272,8 @@ def network(results: xr.Dataset, which: str = "best", **labels: Any) -> Network:
         program=program,
         class_names=tuple(data.get("class_names", ())),
         preprocessing=None if text is None else Preprocessing.read(json.loads(text)),
+        task=data.get("task", CLASSIFICATION),
+        standard=Standard(*map(np.array, standard.values())) if standard else None,
     )
 
 

@@ -11,12 +11,12 @@ import xarray as xr
 import yaml
 
 from nnjax.axes import Axis
-from nnjax.config import Config, flat, flatten
+from nnjax.config import Config, flat, flatten, of_task
 from nnjax.results import files
 from nnjax.results.configs import recorded_axes
 from nnjax.results.labels import PARAMS
 from nnjax.results.provenance import plain
-from nnjax.results.runs import labels_of
+from nnjax.results.runs import labels_of, task_in
 from nnjax.validation import UserError
 
 Key: TypeAlias = tuple[Any, ...]
@@ -109,7 +109,9 @@ def check_alike(first: Piece, part: Piece) -> None:
             f"{', '.join(first.dims) or 'none'}: parts of one sweep have the same"
         )
     varied = {name for dim in first.dims for each in (first, part) for name in _along(each.results, dim)}
-    unsaid = plain(flat(Config()))  # as in files from before there was a field
+    unsaid = plain(
+        flat(of_task(Config(), task_in(first.results).name))
+    )  # as in files from before there was a field
     for name in dict.fromkeys([*first.words, *part.words]):
         mine, its = (each.words.get(name, unsaid.get(name)) for each in (first, part))
         if mine != its and name not in varied:

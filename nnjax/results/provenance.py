@@ -15,6 +15,7 @@ from nnjax.axes import Axis, describe_axes
 from nnjax.config import Config, flat
 from nnjax.data import Dataset
 from nnjax.parts import TABLES, Part, name_of
+from nnjax.tasks import CLASSIFICATION
 
 
 def provenance(
@@ -34,15 +35,27 @@ def provenance(
         "wall_time": round(wall_time, 3),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
-    if len(data) == 1:
-        said["chance"] = float(np.bincount(data[0].test.y).max() / len(data[0].test.y))
+    chance = _chance(data[0])
+    if len(data) == 1 and chance is not None:
+        said["chance"] = chance
     return said
+
+
+def _chance(data: Dataset) -> float | None:
+    """What the measure of a task is of a network that has learned nothing; None of several labels."""
+    if data.task == "regression":
+        return 0.0
+    return float(np.bincount(data.test.y).max() / len(data.test.y)) if data.task == CLASSIFICATION else None
 
 
 def _described(data: Dataset) -> dict[str, Any]:
     """What a network must know of the data that it was trained on."""
+    standard = {name: part.tolist() for name, part in data.standard._asdict().items()} if data.standard else None
     return {
         "name": data.name,
+        "task": data.task,
+        "standard": standard,
+        "units": list(data.units),
         "classes": int(data.classes),
         "inputs": data.inputs,
         "scale": float(data.scale),

@@ -1,4 +1,4 @@
-"""The runs of a labelled result: which dimensions count them, which of them count, and how accurate they are."""
+"""The runs of a labelled result: which dimensions count them, which of them count, and how good they are."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from nnjax.config import RUN_FIELDS
+from nnjax.tasks import CLASSIFICATION, MEASURES, NAMES, TASKS, Measure, Task
 
 SEEDS = ("seed", *RUN_FIELDS)
 """The dimensions of a labelled result that count runs, of seeds and of folds; the others are axes of the sweep,
@@ -16,13 +17,14 @@ METRICS = (
     *("train_loss", "valid_loss", "train_accuracy", "valid_accuracy"),
     *("test_accuracy", "best_epoch", "status"),
 )
-"""The variables of a labelled result that statistics, figures and pages are made of; others may be missing."""
+"""The variables of a classification's result that statistics, figures and pages are made of; others may be
+missing. Those of another task have its measure in the place of the accuracy (`measure_of`)."""
 
 OF_SEARCH = (
-    *("contender", "fresh_valid_accuracy", "fresh_test_accuracy"),
-    *("is_set", "importance", "importance_low", "importance_high"),
+    *(f"fresh_{split}_{name}" for name in MEASURES for split in ("valid", "test")),
+    *("contender", "is_set", "importance", "importance_low", "importance_high"),
 )
-"""What the result of a search has beside these: who may be the best, the best's runs with fresh seeds; where each
+"""What the result of a search has beside these: the best's runs with fresh seeds, who may be the best; where each
 field of the space is set, and how much it mattered."""
 
 
@@ -36,7 +38,8 @@ class Monitor(NamedTuple):
     @property
     def words(self) -> str:
         """``validation accuracy``."""
-        return f"validation {self.name.removeprefix('valid_').replace('_', ' ')}"
+        name = self.name.removeprefix("valid_")
+        return f"validation {NAMES.get(name, name.replace('_', ' '))}"
 
     @property
     def extreme(self) -> str:
@@ -49,19 +52,33 @@ class Monitor(NamedTuple):
         return 1 if self.better == "higher" else -1
 
     @property
-    def is_accuracy(self) -> bool:
+    def percent(self) -> bool:
         """Whether its values are shares, which are said in percent."""
-        return self.name == "valid_accuracy"
+        measure = MEASURES.get(self.name.removeprefix("valid_"))
+        return measure is not None and measure.percent
 
 
 def monitor_of(results: xr.Dataset) -> Monitor:
     """What all runs of a labelled result have monitored.
 
-    Where settings have monitored several metrics it is the accuracy, and so in files that don't say it.
+    Where settings have monitored several metrics it is the task's measure, and so in files that don't say it.
     """
     said = results["best_epoch"].attrs
     name, better = str(said.get("monitor")), said.get("better")
-    return Monitor(name, better) if better in ("higher", "lower") and "monitor" in said else Monitor()
+    if better in ("higher", "lower") and "monitor" in said:
+        return Monitor(name, better)
+    return Monitor(f"valid_{measure_of(results).name}")
+
+
+def measure_of(results: xr.Dataset) -> Measure:
+    """What tables, figures and sentences say of a labelled result: its accuracy, R² or macro F1, by its task."""
+    return task_in(results).measure
+
+
+def task_in(results: xr.Dataset) -> Task:
+    """The task of a labelled result, that whose measure it has; a classification where it has none."""
+    recorded = [task for task in TASKS.values() if f"test_{task.measure.name}" in results]
+    return recorded[0] if recorded else TASKS[CLASSIFICATION]
 
 
 def seed_dims(results: xr.Dataset | xr.DataArray) -> tuple[str, ...]:
@@ -79,8 +96,10 @@ def counted(results: xr.Dataset, name: str) -> xr.DataArray:
     return results[name].where(results["status"] != "diverged")
 
 
-def accuracies(results: xr.Dataset) -> xr.Dataset:
+def at_best(results: xr.Dataset) -> xr.Dataset:
     """``train``, ``valid`` and ``test`` accuracy of each run that counts, at its best validation epoch.
+
+    Of a regression it is R², of several labels macro F1: the task's measure (`measure_of`).
 
     Args:
         results: a labelled result, or the runs of one setting.
@@ -88,11 +107,11 @@ def accuracies(results: xr.Dataset) -> xr.Dataset:
     Returns:
         Each ``[axes…, seed…]``, NaN where a run diverged or has no best epoch.
     """
-    best = results["best_epoch"]
+    best, name = results["best_epoch"], measure_of(results).name
     found = {
-        "train": _at_best(results, "train_accuracy"),
-        "valid": _at_best(results, "valid_accuracy"),
-        "test": results["test_accuracy"],
+        "train": _at_best(results, f"train_{name}"),
+        "valid": _at_best(results, f"valid_{name}"),
+        "test": results[f"test_{name}"],
     }
     return xr.Dataset(found).where((best > 0) & (results["status"] != "diverged"))
 

@@ -10,8 +10,20 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from nnjax.results.runs import METRICS, OF_SEARCH, Monitor, accuracies, counted, monitor_of, scores, seed_dims
+from nnjax.results.runs import (
+    METRICS,
+    OF_SEARCH,
+    Monitor,
+    at_best,
+    counted,
+    measure_of,
+    monitor_of,
+    scores,
+    seed_dims,
+    task_in,
+)
 from nnjax.spelling import nearest
+from nnjax.tasks import NAMES, TASKS, Measure
 from nnjax.validation import UserError
 
 
@@ -80,9 +92,9 @@ class Overview:
         return len(self.diverged)
 
     @cached_property
-    def accuracies(self) -> xr.Dataset:
-        """``train``, ``valid`` and ``test`` accuracy of each run, ``[setting, seed…]``, as `runs.accuracies`."""
-        found = accuracies(self.metrics)
+    def at_best(self) -> xr.Dataset:
+        """``train``, ``valid`` and ``test`` accuracy of each run, ``[setting, seed…]``: `runs.at_best`."""
+        found = at_best(self.metrics)
         seeds = seed_dims(self.metrics)
         # The index of each dimension of the seeds: by these two settings are paired.
         coords = {name: self.metrics.coords[name] for name in seeds if name in self.metrics.coords}
@@ -91,6 +103,22 @@ class Overview:
             values = array.transpose(*self.axes, *seeds).values
             arrays[split] = (("setting", *seeds), values.reshape(len(self), *values.shape[len(self.axes) :]))
         return xr.Dataset(arrays, coords)
+
+    @cached_property
+    def measure(self) -> Measure:
+        """What is said of a setting: its accuracy, R² or macro F1, by the task."""
+        return measure_of(self.metrics)
+
+    @cached_property
+    def others(self) -> dict[str, xr.DataArray]:
+        """What else is said of the test set, by its words: of a regression RMSE and mean absolute error."""
+        task = task_in(self.metrics)
+        found = {name: self.metrics.get(f"test_{name}") for name in task.metrics if name != self.measure.name}
+        return {
+            NAMES.get(name, name): values
+            for name, values in found.items()
+            if values is not None and values.dims == self.metrics["status"].dims
+        }
 
     @cached_property
     def monitor(self) -> Monitor:
@@ -149,12 +177,16 @@ def overview(results: xr.Dataset | Overview) -> Overview:
     if isinstance(results, Overview):
         return results
     known = [str(name) for name in results.data_vars]
-    needed = METRICS if "best_epoch" not in known else (*METRICS, monitor_of(results).name)
+    measure = measure_of(results).name
+    needed = [name.replace("accuracy", measure) for name in METRICS]
+    if "best_epoch" in known:
+        needed.append(monitor_of(results).name)
     for name in needed:
         if name not in known:
             close = nearest(name, known)
             raise UserError(f"the result has no variable {name!r}, which every sweep's result has{close}")
-    metrics = results[list(dict.fromkeys([*needed, *(name for name in OF_SEARCH if name in known)]))]
+    others = [*OF_SEARCH, *(f"test_{name}" for task in TASKS.values() for name in task.metrics)]
+    metrics = results[list(dict.fromkeys([*needed, *(name for name in others if name in known)]))]
     seeds = seed_dims(metrics)
     axes = {str(dim): size for dim, size in metrics["status"].sizes.items() if dim not in seeds}
     count = math.prod(axes.values())

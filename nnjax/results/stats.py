@@ -2,7 +2,7 @@
 
 from nnjax.results.configs import best
 from nnjax.results.intervals import Estimate, interquartile_mean, interval, paired_difference, summary, t_interval
-from nnjax.results.runs import METRICS, SEEDS, Monitor, accuracies, counted, monitor_of, scores, seed_dims
+from nnjax.results.runs import METRICS, SEEDS, Monitor, at_best, counted, measure_of, monitor_of, scores, seed_dims
 from nnjax.results.settings import Overview, Setting, overview, rank, settings
 
 __all__ = [
@@ -12,11 +12,12 @@ __all__ = [
     "Monitor",
     "Overview",
     "Setting",
-    "accuracies",
+    "at_best",
     "best",
     "counted",
     "interquartile_mean",
     "interval",
+    "measure_of",
     "monitor_of",
     "overview",
     "paired_difference",

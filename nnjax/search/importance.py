@@ -150,7 +150,7 @@ def with_importance(
     results = results.assign_coords(field=np.array(names, object))
     results["is_set"] = (("setting", "field"), distribution_at(space, settings) >= 0, {"long_name": words})
     seen = overview(results)
-    valid = seen.accuracies["valid"]
+    valid = seen.at_best["valid"]
     scores = valid.mean("seed").where(valid.notnull().any("seed")).values.astype(float)
     sound = (seen.diverged == 0) & np.isfinite(scores)
     scores[seen.diverged > 0] = scores[sound].min() if sound.any() else np.nan
@@ -158,7 +158,7 @@ def with_importance(
     if found is None:
         return results
     said |= {"mattered_most": found.most, "explained": found.explained}
-    words = "share of the variance of the validation accuracy that goes with the field"
+    words = f"share of the variance of the validation {seen.measure.words} that goes with the field"
     for name, values, of in (("", found.share, ""), ("_low", found.low, "low"), ("_high", found.high, "high")):
         long_name = f"{of} end of the 95% interval of the {words}" if of else words
         results[f"importance{name}"] = ("field", values, {"long_name": long_name})

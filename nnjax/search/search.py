@@ -80,12 +80,13 @@ def search(
             more settings.
 
     Returns:
-        A dataset as `nnjax.sweep` returns it, with the dimensions ``setting`` and ``seed``. Beside it by setting
-        ``contender``, whether it may be the best, and by ``fresh_seed`` the ``fresh_valid_accuracy`` and
-        ``fresh_test_accuracy`` of the best. By ``field`` of the space there is ``is_set``, whether it is set in a
-        setting, and with 16 settings or more ``importance``, ``importance_low`` and ``importance_high``, see
-        `nnjax.search.importance`. ``attrs["search"]`` says in JSON how it was searched, which setting is the best,
-        its score, and what of that is ``optimism``. `nnjax.stats.best` gives the best's configuration.
+        A dataset as `nnjax.sweep` returns it, with the dimensions ``setting`` and ``seed``. Beside it by
+        setting ``contender``, whether it may be the best, and by ``fresh_seed`` the ``fresh_valid_accuracy``
+        and ``fresh_test_accuracy`` of the best (of a regression ``…_r2``, of several labels ``…_f1``). By
+        ``field`` of the space there is ``is_set``, whether it is set in a setting, and with 16 settings or
+        more ``importance``, ``importance_low`` and ``importance_high``, see `nnjax.search.importance`.
+        ``attrs["search"]`` says in JSON how it was searched, which setting is the best, its score, and what of
+        that is ``optimism``. `nnjax.stats.best` gives the best's configuration.
 
     Raises:
         UserError: for a space or values that can't be.
@@ -194,10 +195,11 @@ def _concluded(
         winner = configs.best(results)
         first = 1 + max(int(seed) for seed in results["seed"].values)
         anew = plan(winner, data, seeds=range(first, first + (fresh or count)), known=known)
-        runs = overview(run_plan(anew, progress=progress)).accuracies.isel(setting=0)
+        runs = overview(run_plan(anew, progress=progress)).at_best.isel(setting=0)
         said |= {"fresh_seeds": [int(seed) for seed in runs["seed"].values]}
+        measure = seen.measure
         for split, called in (("valid", "validation"), ("test", "test")):
-            words = f"{called} accuracy of the best setting with fresh seeds"
-            results[f"fresh_{split}_accuracy"] = ("fresh_seed", runs[split].values, {"long_name": words})
+            words = f"{called} {measure.words} of the best setting with fresh seeds"
+            results[f"fresh_{split}_{measure.name}"] = ("fresh_seed", runs[split].values, {"long_name": words})
         results = results.assign_coords(fresh_seed=runs["seed"].values)
     return results.assign_attrs(search=json.dumps(said))

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from nnjax.data.batches import Batch, divided
+from nnjax.data.batches import batch_of
 from nnjax.data.order import num_batches
 from nnjax.nn.models import call
 from nnjax.training.hyper import Hyperparameters
@@ -12,7 +12,7 @@ from nnjax.training.metrics import Values
 from nnjax.training.start import RunState
 from nnjax.training.step import Sums, means, score
 from nnjax.training.structure import Structure
-from nnjax.types import Examples, Params
+from nnjax.types import Examples, Params, Weighted
 
 EVALUATION_BATCH = 500
 """Examples of a split that are evaluated together, at most."""
@@ -22,7 +22,7 @@ def evaluate(
     structure: Structure,
     params: Params,
     hyper: Hyperparameters,
-    examples: Examples,
+    examples: Examples | Weighted,
     scale: Float[Array, ""],
 ) -> Values:
     """The mean of each metric of examples on a split: loss (without the decay term), accuracy, …; dropout off."""
@@ -33,9 +33,8 @@ def evaluate(
     def of_batch(first: Int[Array, ""]) -> Sums:
         # The last batch ends with the split, and leaves out what the one before it has seen.
         start = jnp.minimum(first, count - size)
-        x, y = (jax.lax.dynamic_slice_in_dim(part, start, size) for part in examples)
-        weight = (start + jnp.arange(size) >= first).astype(scale.dtype)
-        batch = Batch(divided(x, scale), y, weight)
+        taken = type(examples)(*(jax.lax.dynamic_slice_in_dim(part, start, size) for part in examples))
+        batch = batch_of(taken, (start + jnp.arange(size) >= first).astype(scale.dtype), scale)
         return score(structure, call(structure.network, params, batch.x, slope=hyper.activation_slope), batch)
 
     def add(total: Sums, first: Int[Array, ""]) -> tuple[Sums, None]:
@@ -44,14 +43,14 @@ def evaluate(
     firsts = size * jnp.arange(steps)
     nothing = jax.tree.map(lambda sum_: jnp.zeros(sum_.shape, sum_.dtype), jax.eval_shape(of_batch, firsts[0]))
     sums, _ = jax.lax.scan(add, nothing, firsts)
-    return means(sums, count)
+    return means(sums, jnp.sum(examples.weight) if isinstance(examples, Weighted) else count)
 
 
 def test(
     structure: Structure,
     state: RunState,
     hyper: Hyperparameters,
-    examples: Examples,
+    examples: Examples | Weighted,
     scale: Float[Array, ""],
 ) -> Values:
     """The test set with the parameters of the best validation epoch (``test_…``) and with the last (``…_last``).

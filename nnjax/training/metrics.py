@@ -2,28 +2,34 @@
 
 A metric of examples is a function ``(logits, label)`` of one example; its mean over the examples is recorded in
 training (each example's when its batch was trained on), on the validation set after the epoch, and on the test
-set. It may give ``(value, weight)``, whose mean is Σ value · weight / Σ weight. A metric of steps is a function
-``(params, grads, updates)`` of parameter trees; it is measured at one step in 32 or more, and the mean recorded.
+set. It may give ``(value, weight)``, whose mean is Σ value · weight / Σ weight. What is no mean of examples, such
+as R² or F1, is made of means by ``finish``. A metric of steps is a function ``(params, grads, updates)`` of
+parameter trees; it is measured at one step in 32 or more, and the mean recorded.
 
-By class (``dims=("class",)``), a metric of examples gives C values; by layer (``dims=("layer",)``), a metric of
-steps is called with the parameters of one layer after the other. One of a user's own is such a function, told
-apart by the names of its arguments, or a `Metric`.
+By class or by output (``dims=("class",)``), a metric of examples gives C values; by layer (``dims=("layer",)``), a
+metric of steps is called with the parameters of one layer after the other. One of a user's own is such a function,
+told apart by the names of its arguments, or a `Metric`.
 """
 
 import dataclasses
+import functools
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import Array, Float, Int
 
 from nnjax.config import field_names
-from nnjax.nn import losses
+from nnjax.nn import losses, measures
 from nnjax.nn.layers import subtree
+from nnjax.nn.losses import an_example
 from nnjax.parts import Part, takes, tried
+from nnjax.tasks import CLASSIFICATION, TASKS, check_fits
 from nnjax.types import Params
 from nnjax.validation import UserError, choice
 
@@ -36,7 +42,7 @@ OF_A_STEP = ("params", "grads", "updates")
 BETTER = {"higher": 1, "lower": -1}
 """Which of two values of a metric is better, and the sign that makes the higher one the better of all."""
 
-DIMS = {"example": ("class",), "step": ("layer",)}
+DIMS = {"example": (("class",), ("output",)), "step": (("layer",),)}
 """What a metric may go by, where it is of examples or of steps."""
 
 
@@ -53,6 +59,10 @@ class Metric:
     units: str = "1"
     better: str = ""
     """Which of two values is better, higher or lower, where the best epoch may be chosen by it; else nothing."""
+    finish: Callable[[Any], Any] | None = None
+    """What makes the metric of the mean of what the function gives; None: the mean is the metric."""
+    of_targets: bool = False
+    """Whether its values are in the units of the targets, and so multiplied by their deviation once trained."""
 
     def __call__(self, *arguments: Any) -> Any:
         """What the function gives."""
@@ -65,7 +75,7 @@ class Variable(NamedTuple):
 
     words: str
     dims: tuple[str, ...]
-    """Beside those of the runs: epoch, layer, class."""
+    """Beside those of the runs: epoch, layer, class, output."""
     units: str
 
 
@@ -94,6 +104,15 @@ def weight_norm(params: Params, grads: Params, updates: Params) -> Float[Array, 
 METRICS: dict[str, Metric] = {
     "loss": Metric("loss", None, better="lower"),
     "accuracy": Metric("accuracy", losses.accuracy, better="higher"),
+    "r2": Metric("R²", measures.moments, better="higher", finish=measures.r2_of),
+    "rmse": Metric(
+        "RMSE", measures.squared_errors, dims=("output",), better="lower", finish=measures.root_of, of_targets=True
+    ),
+    "mae": Metric(
+        "mean absolute error", measures.absolute_errors, dims=("output",), better="lower", of_targets=True
+    ),
+    "f1": Metric("macro F1", measures.hits, better="higher", finish=measures.f1_of),
+    "label_f1": Metric("F1 of a label", measures.hits, dims=("class",), finish=measures.label_f1_of),
     "grad_norm": Metric("norm of the loss gradient", grad_norm, of="step"),
     "update_ratio": Metric("norm of the update over norm of the parameters", update_ratio, of="step"),
     "class_accuracy": Metric("accuracy on the examples of a class", class_accuracy, dims=("class",)),
@@ -104,11 +123,26 @@ METRICS: dict[str, Metric] = {
     ),
 }
 
-STANDARD = ("loss", "accuracy", "grad_norm", "update_ratio")
-"""What is always recorded."""
+OF_TASKS = {
+    **{name: (task.name,) for task in TASKS.values() for name in task.metrics},
+    "class_accuracy": (CLASSIFICATION,),
+    "label_f1": ("multilabel",),
+}
+"""The tasks of those metrics that fit some alone."""
+
+
+def fitting(task: str) -> tuple[str, ...]:
+    """The metrics of the table that fit a task."""
+    return tuple(name for name in METRICS if task in OF_TASKS.get(name, TASKS))
+
+
+def standard(task: str = CLASSIFICATION) -> tuple[str, ...]:
+    """What is always recorded of a task."""
+    return ("loss", *TASKS[task].metrics, "grad_norm", "update_ratio")
+
 
 TAKEN = {
-    *("seed", "epoch", "layer", "class", "kept", "setting"),
+    *("seed", "epoch", "layer", "class", "output", "kept", "setting"),
     *("status", "best_epoch", "diverged_epoch", "stopped_epoch"),
     *("program", "programs", "program_number", "param_shapes", "preprocessing", "table"),
 }
@@ -117,16 +151,23 @@ TAKEN = {
 Named: TypeAlias = tuple[tuple[str, Metric], ...]
 
 
-def metrics_of(parts: Sequence[str | Part], classes: int, params: Params, layers: Sequence[str]) -> Named:
-    """The standard metrics and others, by name, for a network with these parameters and layers.
+def metrics_of(
+    parts: Sequence[str | Part],
+    classes: int,
+    params: Params,
+    layers: Sequence[str],
+    task: str = CLASSIFICATION,
+) -> Named:
+    """The standard metrics of a task and others, by name, for a network with these parameters and layers.
 
     Raises:
-        UserError: where a part of the user's own isn't what a metric must be.
+        UserError: where one is of another task, or a part of the user's own isn't what a metric must be.
     """
-    named = {name: METRICS[name] for name in STANDARD}
+    named = {name: _tabled(name, classes) for name in standard(task)}
     for part in parts:
         if isinstance(part, str):
-            named[part] = METRICS[part]
+            check_fits("metrics", part, OF_TASKS.get(part, tuple(TASKS)), task, fitting(task))
+            named[part] = _tabled(part, classes)
         else:
             name = part.name.rpartition(":")[2]
             if not name.isidentifier():
@@ -139,8 +180,18 @@ def metrics_of(parts: Sequence[str | Part], classes: int, params: Params, layers
                 raise UserError(
                     f"the metric {part} is called {name}, as another metric is: give it a name of its own"
                 )
-            named[name] = _checked(part, classes, params, layers)
+            named[name] = _checked(part, classes, params, layers, task)
     return tuple(named.items())
+
+
+@functools.cache
+def _tabled(name: str, classes: int) -> Metric:
+    """A metric of the table; of one target alone what else goes by output is a number."""
+    metric = METRICS[name]
+    if metric.dims != ("output",) or classes > 1:
+        return metric
+    finish = metric.finish
+    return dataclasses.replace(metric, dims=(), finish=lambda mean: (finish(mean) if finish else mean)[0])
 
 
 def _variables_clash(name: str, named: Mapping[str, Metric]) -> bool:
@@ -148,7 +199,7 @@ def _variables_clash(name: str, named: Mapping[str, Metric]) -> bool:
     return name in variables(tuple(named.items())) or name.startswith(("train_", "valid_", "test_", "params."))
 
 
-def _checked(part: Part, classes: int, params: Params, layers: Sequence[str]) -> Metric:
+def _checked(part: Part, classes: int, params: Params, layers: Sequence[str], task: str) -> Metric:
     metric = part.function
     if not isinstance(metric, Metric):
         of = "step" if tuple(takes(metric))[:3] == OF_A_STEP else "example"
@@ -156,20 +207,24 @@ def _checked(part: Part, classes: int, params: Params, layers: Sequence[str]) ->
         metric = Metric(words, metric, of)
     choice(f"of in the metric {part}", metric.of, DIMS)
     choice(f"better in the metric {part}", metric.better, ("", *BETTER))
-    if metric.dims not in ((), DIMS[metric.of]):
-        raise UserError(f"dims of the metric {part} is {metric.dims}, and must be () or {DIMS[metric.of]}")
+    if metric.dims not in ((), *DIMS[metric.of]):
+        may_be = " or ".join(map(str, ((), *DIMS[metric.of])))
+        raise UserError(f"dims of the metric {part} is {metric.dims}, and must be {may_be}")
     must = (
         "a function (logits, label) of one example that gives a number, or a number and its weight"
         if metric.of == "example"
         else "a function (params, grads, updates) of parameter trees that gives a number"
     )
-    shape = (classes,) if metric.dims == ("class",) else ()
+    shape = (classes,) if metric.dims in DIMS["example"] else ()
     if metric.of == "example":
-        logits, label = jax.ShapeDtypeStruct((classes,), jnp.float32), jax.ShapeDtypeStruct((), jnp.int32)
-        found = tried("metric", part, lambda: jax.eval_shape(metric, logits, label), must)
+        found = tried("metric", part, lambda: jax.eval_shape(metric, *an_example(classes, task)), must)
     else:
         tree = subtree(params, layers[0]) if metric.dims else params
         found = tried("metric", part, lambda: jax.eval_shape(metric, tree, tree, tree), must)
+    if metric.finish is not None and metric.of == "example":
+        mean = found[0] if isinstance(found, tuple) else found
+        finish = metric.finish
+        found = tried("metric", part, lambda: jax.eval_shape(finish, mean), must)
     values = found if isinstance(found, tuple) and metric.of == "example" else (found,)
     if len(values) > 2 or any(getattr(value, "shape", None) != shape for value in values):
         shapes = ", ".join(str(getattr(value, "shape", type(value).__name__)) for value in values)
@@ -191,12 +246,12 @@ def measured(metrics: Named, layers: Sequence[str], params: Params, grads: Param
     return found
 
 
-def variables(metrics: Named, loss_units: str = "1") -> Mapping[str, Variable]:
+def variables(metrics: Named, loss_units: str = "1", units_of_targets: str = "") -> Mapping[str, Variable]:
     """What the metrics are called in the results, and what is said of them there."""
     found: dict[str, Variable] = {}
     by_run: dict[str, Variable] = {}
     for name, metric in metrics:
-        units = loss_units if metric.function is None else metric.units
+        units = loss_units if metric.function is None else units_of_targets if metric.of_targets else metric.units
         if metric.of == "step":
             words = f"{metric.words}, mean over one step in 32 or more"
             found[name] = Variable(words, ("epoch", *metric.dims), units)
@@ -206,3 +261,17 @@ def variables(metrics: Named, loss_units: str = "1") -> Mapping[str, Variable]:
         for suffix, when in (("", "at the best validation epoch"), ("_last", "after the last epoch")):
             by_run[f"test_{name}{suffix}"] = Variable(f"test {metric.words} {when}", metric.dims, units)
     return found | by_run
+
+
+def in_units(metrics: Named, values: dict[str, Any], deviation: np.ndarray | None) -> dict[str, Any]:
+    """Host arrays by their names in the results, those in units of the targets times their deviation ``[C]``."""
+    of_targets = {name: metric.dims for name, metric in metrics if metric.of_targets}
+    if deviation is None or not of_targets:
+        return values
+    found = dict(values)
+    for variable, value in values.items():
+        name = re.sub(r"^(train|valid|test)_|_last$", "", variable)
+        if name in of_targets:
+            factor = np.asarray(deviation if of_targets[name] else deviation[0], np.asarray(value).dtype)
+            found[variable] = value * factor
+    return found

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from nnjax.config import Config
+from nnjax.config import Config, of_task
 from nnjax.data.batches import Splits, take_batch
 from nnjax.data.dataset import Dataset
 from nnjax.data.order import epoch_order
@@ -63,9 +63,11 @@ def begin(config: Config, data: Dataset, seed: Seed = 0) -> Run:
     Raises:
         UserError: for parts of the user's own that don't fit.
     """
-    structure = Structure.of(config, data.classes, data.inputs)
+    config = of_task(config, data.task)
+    structure = Structure.of(config, data.classes, data.inputs, data.task)
     hyper = jax.tree.map(jnp.asarray, hyperparameters(config, structure, len(data.train.y)))
-    splits = Splits(*jax.device_put((data.train, data.valid, jnp.float32(data.scale))))
+    train, valid, _ = data.learned
+    splits = Splits(*jax.device_put((train, valid, jnp.float32(data.scale))))
     keys = run_keys(*(seed if own is None else own for own in (config.init_seed, config.data_seed)))
     kind, numbers = config.initialization
     params = draw(structure, initializer_of(kind), keys.init, jnp.asarray(numbers, jnp.float32), hyper, splits)

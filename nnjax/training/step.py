@@ -1,5 +1,8 @@
 """One step down the gradient, and what a batch scores."""
 
+import dataclasses
+import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
 import jax
@@ -7,7 +10,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
-from nnjax.data.batches import Batch
+from nnjax.data.batches import Batch, Targets
 from nnjax.nn.models import call
 from nnjax.training.hyper import Hyperparameters
 from nnjax.training.metrics import Values, measured
@@ -17,11 +20,14 @@ from nnjax.training.structure import Structure
 from nnjax.types import Key, Params
 
 
-class Sum(NamedTuple):
+@functools.partial(jax.tree_util.register_dataclass, data_fields=["value", "weight"], meta_fields=["finish"])
+@dataclasses.dataclass(frozen=True)
+class Sum:
     """A metric of examples, summed over them."""
 
-    value: Float[Array, "..."]  # Σ value · weight
-    weight: Float[Array, "..."] | None = None  # Σ weight; None: the number of examples
+    value: Any  # Σ value · weight, […]
+    weight: Any = None  # Σ weight, […]; None: the number of examples
+    finish: Callable[[Any], Any] | None = None  # what makes the metric of the mean
 
 
 Sums: TypeAlias = dict[str, Sum]
@@ -40,7 +46,7 @@ class StepMetrics(NamedTuple):
     """What a step saw, before its update."""
 
     sums: Sums  # the metrics of examples, over the batch
-    examples: Float[Array, ""]  # of the batch
+    examples: Float[Array, ""]  # of the batch, or what they weigh together
     measured: Values  # the metrics of steps
 
     @property
@@ -61,7 +67,7 @@ def train_step(
     Args:
         structure: what fixes the program.
         state: parameters, optimiser state and step count.
-        batch: B examples.
+        batch: B examples; where they have weights of their own, the mean loss is weighted.
         hyper: the setting's numbers.
         key: the run's key for dropout, the same at every step: the step count is folded in.
     """
@@ -76,9 +82,11 @@ def train_step(
             key=jax.random.fold_in(key, state.step) if structure.use_dropout else None,
         )
         sums = score(structure, logits, batch)
-        return sums["loss"].value / examples, sums
+        return sums["loss"].value / weight, sums
 
-    examples = jnp.sum(batch.weight)
+    examples = weight = batch.total
+    if batch.importance is not None:  # of which all may be 0 in a batch
+        weight = jnp.where(examples > 0, examples, 1)
     (_, sums), grads = jax.value_and_grad(objective, has_aux=True)(state.params)
 
     rate = hyper.learning_rate * schedule_factor(structure.schedule, hyper, state.step)
@@ -92,26 +100,31 @@ def train_step(
 
 def score(structure: Structure, logits: Float[Array, "B C"], batch: Batch) -> Sums:
     """The metrics of examples, summed over a batch."""
-    there = batch.weight > 0
+    weight = batch.weight if batch.importance is None else batch.importance
+    there = weight > 0
     sums: Sums = {}
+    finishes = {name: metric.finish for name, metric in structure.metrics}
     # By class, as `nn.matmul` computes few of them on a CPU.
     for name, values in of_examples(structure, logits.T, batch.y).items():
         if isinstance(values, tuple):
             values, weights = values
-            weights = weights * _like(batch.weight, weights)
-            sums[name] = Sum(jnp.sum(jnp.where(weights > 0, values, 0) * weights, 0), jnp.sum(weights, 0))
+            weights = weights * _like(weight, weights)
+            total = jnp.sum(jnp.where(weights > 0, values, 0) * weights, 0)
+            sums[name] = Sum(total, jnp.sum(weights, 0), finishes[name])
             continue
         # Where there is no example, a value that is not finite must not get through as 0 · ∞.
-        values = jnp.where(_like(there, values), values, 0).astype(batch.weight.dtype)
-        summed = name == "loss" or values.ndim > 1
-        sums[name] = Sum(jnp.sum(values, 0) if summed else jnp.vdot(values, batch.weight))
+        values = jnp.where(_like(there, values), values, 0).astype(weight.dtype)
+        if batch.importance is not None:
+            values = values * _like(weight, values)
+        summed = name == "loss" or values.ndim > 1 or batch.importance is not None
+        sums[name] = Sum(jnp.sum(values, 0) if summed else jnp.vdot(values, weight), finish=finishes[name])
     return sums
 
 
 def of_examples(
     structure: Structure,
     logits: Float[Array, "C B"],
-    labels: Int[Array, " B"],
+    labels: Targets,
     losses: Float[Array, " B"] | None = None,
 ) -> dict[str, Any]:
     """The metrics of each example, [B, …], of some with weights; the losses, where they are known."""
@@ -126,11 +139,17 @@ def of_examples(
 
 
 def means(sums: Sums, examples: Float[Array, "..."] | int) -> Values:
-    """The means of metrics; NaN where there was nothing to take one of, as of a class without examples."""
-    return {
-        name: total.value / (_like(examples, total.value) if total.weight is None else total.weight)
-        for name, total in sums.items()
-    }
+    """The metrics; NaN where there was nothing to take a mean of, as of a class without examples.
+
+    Args:
+        sums: over the examples.
+        examples: how many there were, or what they weighed together.
+    """
+    found: Values = {}
+    for name, total in sums.items():
+        mean = total.value / (_like(examples, total.value) if total.weight is None else total.weight)
+        found[name] = mean if total.finish is None else total.finish(mean)
+    return found
 
 
 def _like(number: Any, values: Array) -> Array:

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from nnjax.config import Config
+from nnjax.config import Config, of_task
 from nnjax.data.order import num_batches
 from nnjax.nn.losses import Loss, loss_of
 from nnjax.nn.models import Network, is_random, layers, network_of, param_shapes
 from nnjax.parts import settled
+from nnjax.tasks import CLASSIFICATION
 from nnjax.training.hyper import Hyperparameters
 from nnjax.training.metrics import Metric, metrics_of
 from nnjax.training.monitor import index_of
@@ -35,14 +36,17 @@ class Structure:
     """What is recorded, by name."""
     use_momentum: bool
     use_dropout: bool
+    task: str = CLASSIFICATION
 
     @classmethod
-    def of(cls, config: Config, classes: int, inputs: int) -> "Structure":
-        """The structure of a setting on data of C classes and D inputs.
+    def of(cls, config: Config, classes: int, inputs: int, task: str = CLASSIFICATION) -> "Structure":
+        """The structure of a setting on data of C classes, or other outputs, and D inputs.
 
         Raises:
-            UserError: for parts of the user's own that don't fit, or rates of another number of layers.
+            UserError: for parts that are of another task, parts of the user's own that don't fit, or rates of
+                another number of layers.
         """
+        config = of_task(config, task)
         network = network_of(config, classes, inputs)
         names = layers(network, inputs)
         if config.layer_rates and len(config.layer_rates) != len(names):
@@ -54,15 +58,16 @@ class Structure:
         return cls(
             network=network,
             layers=names,
-            loss=loss_of(settled(config.loss), classes),
+            loss=loss_of(settled(config.loss), classes, task, config.huber_delta),
             optimizer=optimizer_of(settled(config.optimizer)),
             nesterov=config.nesterov,
             schedule=schedule_of(settled(config.schedule)),
             metrics=metrics_of(
-                [settled(metric) for metric in config.metrics], classes, param_shapes(network, inputs), names
+                [settled(metric) for metric in config.metrics], classes, param_shapes(network, inputs), names, task
             ),
             use_momentum=config.momentum > 0,
             use_dropout=random,
+            task=task,
         )
 
     def without_options(self) -> "Structure":
@@ -82,6 +87,7 @@ def hyperparameters(
     config: Config, structure: Structure, examples: int, dtype: Dtype = np.float32
 ) -> Hyperparameters:
     """The numbers of a setting that trains on N examples, as NumPy arrays of one dtype."""
+    config = of_task(config, structure.task)
     steps = num_batches(examples, config.batch_size)
     numbers: dict[str, Any] = {
         "learning_rate": config.learning_rate,

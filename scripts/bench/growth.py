@@ -49,7 +49,9 @@ print(time.time())
 def growth(data: Dataset, quick: bool, figure: str | None) -> dict[str, Any]:
     """Measure each point in a process of its own, print it, and draw all of them."""
     axes = QUICK if quick else AXES
-    train, valid = (Examples(x[:n], y[:n]) for (x, y), n in zip((data.train, data.valid), EXAMPLES, strict=True))
+    train, valid = (
+        Examples(split.x[:n], split.y[:n]) for split, n in zip((data.train, data.valid), EXAMPLES, strict=True)
+    )
     part = Dataset(data.name, train, valid, valid, data.classes, data.scale)
     print(f"\ngrowth of nnjax on {len(train.y)} examples, else {RUNS} runs of width {WIDTH}, batch {BATCH}")
     found: dict[str, Any] = {}

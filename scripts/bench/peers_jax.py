@@ -145,7 +145,7 @@ def _jax_run(task: Task) -> Callable[..., tuple[Weights, Any]]:
 def draft(data: Dataset, hidden: tuple[int, ...], batch: int, runs: int) -> Task:
     """A task that has neither initial weights nor orders yet."""
     orders = np.zeros((runs, 0, batch), np.int32)
-    examples = (*data.train, *data.valid, data.scale, data.classes)
+    examples = (data.train.x, data.train.y, data.valid.x, data.valid.y, data.scale, data.classes)
     return Task(*examples, hidden, batch, RATE, DECAY, tuple(range(runs)), weights=[], orders=orders)
 
 

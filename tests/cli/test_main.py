@@ -13,7 +13,7 @@ import xarray as xr
 from nnjax import cli
 from nnjax.axes import parse_axes
 from nnjax.cli.options import Options, read_options
-from nnjax.config import Config
+from nnjax.config import Config, of_task
 from nnjax.engine import estimate
 from nnjax.engine.speed import Speed
 from nnjax.reporting import page
@@ -157,7 +157,7 @@ def test_sweep_writes_the_folder_of_its_results(command, tmp_path):
     # What was trained can be trained again.
     again = read_options(["--config", "a/b/config.yml"], Options(Config()), program="", description="")
     assert again == Options(
-        Config(epochs=1, seeds=2, hidden=4, batch_size=500),
+        of_task(Config(epochs=1, seeds=2, hidden=4, batch_size=500), "classification"),
         parse_axes({"learning_rate": [1, 0.001], "init": ["zeros", "normal(0.1)"]}),
     )
 

@@ -13,7 +13,8 @@ import scipy.special
 import sklearn.metrics
 
 import reference
-from nnjax.nn.losses import LOSSES, accuracy, cross_entropy
+from nnjax.nn.losses import LOSSES, accuracy, cross_entropy, loss_of
+from nnjax.validation import UserError
 
 FLOATS = [np.float32, np.float64]
 INF, NAN = np.inf, np.nan
@@ -27,6 +28,8 @@ def scipy_losses(logits: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray
     return {
         "cross_entropy": -np.take_along_axis(log_p, labels[:, None], axis=-1)[:, 0],
         "mse": ((logits - targets) ** 2).mean(-1),
+        "mae": np.abs(logits - targets).mean(-1),
+        "huber": scipy.special.huber(1, logits - targets).mean(-1),
         "mse_probabilities": ((scipy.special.softmax(logits, axis=-1) - targets) ** 2).mean(-1),
         "binary_cross_entropy": -scipy.special.log_expit(toward).mean(-1),
     }
@@ -117,6 +120,8 @@ FAR = [
     ("cross_entropy", [-1e4, -1e4, -1e4], 1, np.log(3), [1 / 3, -2 / 3, 1 / 3]),
     ("mse", [1e4, 0], 0, 9999**2 / 2, [9999, 0]),
     ("mse", [1e4, -1e4], 1, (1e8 + 10001**2) / 2, [1e4, -10001]),
+    ("mae", [1e4, 0], 0, 9999 / 2, [0.5, 0]),
+    ("huber", [1e4, -1e4], 1, (9999.5 + 10000.5) / 2, [0.5, -0.5]),
     ("mse_probabilities", [1e4, 0, -1e4], 0, 0, [0, 0, 0]),
     ("mse_probabilities", [1e4, 0, -1e4], 2, 2 / 3, [0, 0, 0]),
     ("binary_cross_entropy", [1e4, -1e4], 0, 0, [0, 0]),
@@ -144,6 +149,8 @@ LIMITS = [
     ("cross_entropy", [0.0, INF], 0, INF),
     ("mse", [0.0, INF], 0, INF),
     ("mse", [0.0, -INF], 0, INF),
+    ("mae", [0.0, -INF], 0, INF),
+    ("huber", [0.0, INF], 0, INF),
     ("mse_probabilities", [-INF, 0.0], 1, 0),
     ("mse_probabilities", [-INF, 0.0], 0, 1),
     ("binary_cross_entropy", [INF, -INF], 0, 0),
@@ -184,6 +191,8 @@ def test_a_logit_that_is_not_a_number_makes_the_loss_not_a_number(loss: str, pla
     [
         ("cross_entropy", 0, 0),
         ("mse", 0.25, 1),
+        ("mae", 0.5, 1),
+        ("huber", 0.125, 0.5),
         ("mse_probabilities", 0, 0),
         ("binary_cross_entropy", np.log1p(np.exp(-1.5)), -1 / (1 + np.exp(1.5))),
     ],
@@ -255,3 +264,54 @@ def test_a_loss_is_of_one_example_and_a_batch_is_a_vmap() -> None:
     assert cross_entropy(logits, jnp.asarray(2, jnp.int32)).shape == ()
     batch = jax.vmap(cross_entropy)(jnp.zeros((3, 4)), jnp.arange(3, dtype=jnp.int32))
     np.testing.assert_allclose(batch, np.full(3, np.log(4)), rtol=1e-6)
+
+
+# Real targets, and several labels.
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+@hypothesis.settings(max_examples=30)
+@hypothesis.given(
+    seed=st.integers(0, 99), size=st.sampled_from([1e-3, 1.0, 1e4]), delta=st.sampled_from([0.3, 1, 5])
+)
+def test_losses_of_real_targets_are_scipys(outputs: int, seed: int, size: float, delta: float) -> None:
+    rng = np.random.default_rng(seed)
+    z, y = size * rng.normal(size=(7, outputs)), size * rng.normal(size=(7, outputs))
+    expected = {
+        "mse": sklearn.metrics.mean_squared_error(y.T, z.T, multioutput="raw_values"),
+        "mae": sklearn.metrics.mean_absolute_error(y.T, z.T, multioutput="raw_values"),
+        "huber": scipy.special.huber(delta, z - y).mean(1),
+    }
+    with jax.enable_x64(True):
+        for name, values in expected.items():
+            loss = loss_of(name, outputs, "regression", delta)
+            found, gradients = jax.vmap(jax.value_and_grad(loss))(jnp.asarray(z), jnp.asarray(y))
+            np.testing.assert_allclose(found, values, rtol=1e-12)
+            more = {"delta": delta} if name == "huber" else {}
+            np.testing.assert_allclose(gradients, reference.LOSSES[name](z, y, **more)[1], rtol=1e-12)
+
+
+def test_binary_cross_entropy_of_several_labels_is_scikit_learns_log_loss_of_each() -> None:
+    rng = np.random.default_rng(6)
+    logits, labels = rng.normal(scale=3, size=(200, 4)), rng.integers(0, 2, (200, 4)).astype(np.uint8)
+    with jax.enable_x64(True):
+        values = np.asarray(jax.vmap(LOSSES["binary_cross_entropy"])(jnp.asarray(logits), jnp.asarray(labels)))
+    each = [sklearn.metrics.log_loss(labels[:, j], scipy.special.expit(logits[:, j])) for j in range(4)]
+    assert values.mean() == pytest.approx(np.mean(each), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("loss", "task", "sentence"),
+    [
+        (
+            "huber",
+            "classification",
+            "loss is 'huber', which is of a regression, and the data are a classification",
+        ),
+        ("cross_entropy", "regression", "are a regression: take mse or mae or huber"),
+        ("mse", "multilabel", "take binary_cross_entropy"),
+    ],
+)
+def test_a_loss_of_another_task_is_refused(loss: str, task: str, sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
+        loss_of(loss, 3, task)

@@ -151,9 +151,9 @@ def test_a_folder_looks_at_the_accuracies_once(tmp_path: Path, monkeypatch: pyte
 
     def counted(results: xr.Dataset) -> xr.Dataset:
         made.append(results)
-        return stats.accuracies(results)
+        return stats.at_best(results)
 
-    monkeypatch.setattr("nnjax.results.settings.accuracies", counted)
+    monkeypatch.setattr("nnjax.results.settings.at_best", counted)
     write(tmp_path / "out", make_results(**KINDS["grid"]))
     assert len(made) == 1
 

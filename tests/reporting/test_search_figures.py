@@ -68,7 +68,7 @@ def test_bars_are_the_intervals_of_the_seeds() -> None:
     found = stats.overview(results)
     panel = search_figures.by_field(found).axes[0]
     ends = np.concatenate([line.get_ydata() for line in panel.lines if line.get_linestyle() == "-"])
-    estimate = 100 * stats.summary(found.accuracies["valid"], resamples=1999)
+    estimate = 100 * stats.summary(found.at_best["valid"], resamples=1999)
     assert np.nanmax(ends) == pytest.approx(float(estimate["high"].max()))
     assert np.isfinite(ends).sum() == 20  # two settings are below the axis
     one = search_figures.by_field(make_search(12, seeds=1)).axes[0]

@@ -29,7 +29,7 @@ def test_table_has_the_means_and_half_the_width_of_the_intervals() -> None:
     for rate, row in enumerate(rows):
         found = [f"{results.learning_rate.values[rate]:g}"]
         for split in ("train", "valid", "test"):
-            runs = stats.accuracies(results)[split].values[rate]
+            runs = stats.at_best(results)[split].values[rate]
             interval = stats.interval(runs)
             found.append(f"{100 * np.nanmean(runs):.2f} ± {50 * (interval.high - interval.low):.2f}")
         assert [row[0].strip("* "), *row[1:4]] == found or row[1:5] == found

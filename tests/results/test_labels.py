@@ -66,7 +66,8 @@ def test_provenance_is_written_down(kept):
 def test_the_configuration_in_the_results_is_that_of_the_sweep(kept):
     words = yaml.safe_load(kept.attrs["config"])
     assert words.pop("axes") == {"hidden": [[3], [4, 5]], "learning_rate": [0.1, 1]}
-    assert Config(**words | {"data": DataConfig(**words["data"])}) == nnjax.config.replace(SMALL, {"seeds": 2})
+    expected = nnjax.config.of_task(nnjax.config.replace(SMALL, {"seeds": 2}), "classification")
+    assert Config(**words | {"data": DataConfig(**words["data"])}) == expected
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ def test_statistics_take_what_was_merged():
         for r in (joined, results)
     ]
     assert ranked[0] == ranked[1]
-    means = [nnjax.stats.accuracies(r).mean("seed") for r in (joined, results)]
+    means = [nnjax.stats.at_best(r).mean("seed") for r in (joined, results)]
     xr.testing.assert_allclose(*means)
 
 

@@ -294,7 +294,7 @@ def test_accuracies_are_those_of_the_best_epoch(seeds: Any) -> None:
     results = make_results(RATES, seeds=seeds)
     if seeds == 4:
         results = make_results(RATES, seeds=4, diverged={(0, 1): 1, (2, 3): 4})
-    found = stats.accuracies(results)
+    found = stats.at_best(results)
     for run in np.ndindex(results["status"].shape):
         best = int(results["best_epoch"].values[run])
         done = results["status"].values[run] == "finished"
@@ -356,7 +356,7 @@ def test_a_stopped_run_counts_and_is_not_diverged() -> None:
     first, second, *_ = stats.settings(results)
     assert (first.total, first.diverged, first.stopped) == (3, 1, 1)
     assert (second.total, second.diverged, second.stopped) == (3, 0, 1)
-    found = stats.accuracies(results)
+    found = stats.at_best(results)
     for run in [(0, 1), (1, 2)]:
         best = int(results["best_epoch"].values[run])
         assert 1 <= best <= 2
@@ -390,7 +390,7 @@ def test_variables_with_dimensions_of_their_own_change_nothing() -> None:
     less = results[list(stats.METRICS)]
     for other in (more, less):
         assert list(map(repr, stats.rank(other))) == list(map(repr, stats.rank(results)))
-        xr.testing.assert_identical(stats.accuracies(other), stats.accuracies(results))
+        xr.testing.assert_identical(stats.at_best(other), stats.at_best(results))
 
 
 @pytest.mark.parametrize("seeds", [4, (2, 3), 0])
@@ -401,9 +401,9 @@ def test_an_overview_holds_the_numbers_of_each_setting(seeds: Any) -> None:
     assert found.axes == {"learning_rate,momentum": 2, "hidden": 3}
     assert stats.overview(found) is found
     for setting in stats.settings(found):
-        runs = stats.accuracies(setting.runs)
+        runs = stats.at_best(setting.runs)
         for split in ("train", "valid", "test"):
-            np.testing.assert_array_equal(found.accuracies[split][setting.place], runs[split])
+            np.testing.assert_array_equal(found.at_best[split][setting.place], runs[split])
         assert setting.fields == {name: column[setting.place] for name, column in found.columns.items()}
 
 

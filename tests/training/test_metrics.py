@@ -17,7 +17,7 @@ from nnjax.data.batches import Batch, Splits
 from nnjax.nn.models import param_shapes
 from nnjax.training.epoch import run_epoch, train_epoch
 from nnjax.training.evaluation import evaluate
-from nnjax.training.metrics import METRICS, STANDARD, Metric, Variable, metrics_of, variables
+from nnjax.training.metrics import METRICS, Metric, Variable, fitting, metrics_of, standard, variables
 from nnjax.training.start import init_state
 from nnjax.training.step import train_step
 from nnjax.training.structure import Structure, hyperparameters
@@ -30,7 +30,7 @@ EVERY = Config(
     weight_decay=0.1,
     batch_size=7,
     epochs=2,
-    metrics=tuple(METRICS),
+    metrics=fitting("classification"),
 )
 INPUTS, CLASSES = 4, 5
 LAYERS = ("Dense_0", "Dense_1", "Dense_2")
@@ -159,8 +159,8 @@ def test_metrics_by_class_and_layer_have_such_a_dimension() -> None:
 
 
 def test_the_standard_metrics_are_recorded_once_however_often_they_are_asked_for() -> None:
-    assert metrics_of(list(STANDARD), CLASSES, {}, ()) == metrics_of([], CLASSES, {}, ())
-    assert [name for name, _ in metrics_of([], CLASSES, {}, ())] == list(STANDARD)
+    assert metrics_of(list(standard()), CLASSES, {}, ()) == metrics_of([], CLASSES, {}, ())
+    assert [name for name, _ in metrics_of([], CLASSES, {}, ())] == list(standard())
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +172,7 @@ def results() -> Any:
     return nnjax.sweep(EVERY, data, {"learning_rate": [0.3, 0.1]}, seeds=2)
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", fitting("classification"))
 def test_every_metric_is_in_the_results_with_its_dimensions(results: Any, name: str) -> None:
     sizes = {"epoch": 2, "layer": len(LAYERS), "class": CLASSES}
     found = variables(((name, METRICS[name]),), "nat")

@@ -18,7 +18,7 @@ from nnjax.data import Dataset
 from nnjax.data.batches import Examples
 from nnjax.parts import Part
 from nnjax.training import monitor
-from nnjax.training.metrics import METRICS, STANDARD, Metric
+from nnjax.training.metrics import METRICS, Metric, standard
 from nnjax.training.structure import Structure, hyperparameters
 from nnjax.validation import UserError
 
@@ -167,7 +167,7 @@ def test_a_direction_that_is_none_is_refused(digits):
 
 def test_a_metric_that_is_not_recorded_can_not_be_monitored():
     with pytest.raises(UserError, match=r"what is recorded has valid_loss, valid_accuracy: list it"):
-        monitor.index_of(tuple((name, METRICS[name]) for name in STANDARD), "valid_own")
+        monitor.index_of(tuple((name, METRICS[name]) for name in standard()), "valid_own")
 
 
 def test_a_search_can_not_vary_what_it_compares_by(digits):

@@ -17,9 +17,9 @@ import reference
 from nnjax.config import Config
 from nnjax.data.batches import SHORT, Batch, Splits, take_batch
 from nnjax.nn.activations import ACTIVATIONS
-from nnjax.nn.losses import LOSSES
 from nnjax.nn.matmul import product
 from nnjax.nn.models import MLP, param_shapes
+from nnjax.tasks import TASKS
 from nnjax.training import evaluation
 from nnjax.training.epoch import NORM_EVERY, norm_spacing, run_epoch, train_epoch
 from nnjax.training.hyper import Hyperparameters
@@ -195,7 +195,7 @@ def deviations_of_activations(loss: str) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", TASKS["classification"].losses)
 def test_an_epoch_equals_the_reference_for_each_loss_and_activation(loss: str, activation: str) -> None:
     assert deviations_of_activations(loss)[activation] <= TOLERANCE
 
@@ -240,7 +240,7 @@ def test_an_epoch_equals_the_reference_with_residual_connections() -> None:
 @pytest.mark.parametrize("relu_logits", [False, True])
 def test_an_epoch_of_softmax_regression_equals_the_reference_for_each_loss(relu_logits: bool) -> None:
     config = dataclasses.replace(STANDARD, model="softmax_regression", relu_logits=relu_logits)
-    assert max(deviations(variants("loss", list(LOSSES), config))) <= TOLERANCE
+    assert max(deviations(variants("loss", list(TASKS["classification"].losses), config))) <= TOLERANCE
 
 
 def test_an_epoch_on_bytes_equals_the_reference() -> None:
