@@ -6,6 +6,7 @@ from nnjax.data.order import epoch_order, num_batches
 from nnjax.data.preprocess import Preprocessing
 from nnjax.data.table import load_table
 from nnjax.data.tfds import prepare
+from nnjax.data.weights import class_weighted
 from nnjax.types import Examples, Weighted
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Examples",
     "Preprocessing",
     "Weighted",
+    "class_weighted",
     "epoch_order",
     "load_data",
     "load_table",
