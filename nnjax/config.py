@@ -71,6 +71,9 @@ class DataConfig:
     latest rows for the test; or as a column says (train, valid, test)."""
     split_column: str | None = None
     """The column of a table that has the group, the time or the part of each row; it is no input."""
+    task: Literal["auto", "classification", "regression"] = "auto"
+    """What is learned of a table's target; auto: its classes, or a quantity, where it holds numbers that aren't
+    whole, or many different ones."""
     test_fraction: float = 0.2
     """The share of a table that tests; data.valid_fraction is a share of the rest."""
     folds: int | None = None

@@ -131,6 +131,7 @@ DATASETS: dict[str, Named | Tabled] = {
     "wine": Tabled("sklearn.datasets:load_wine"),
     "breast_cancer": Tabled("sklearn.datasets:load_breast_cancer"),
     "iris": Tabled("sklearn.datasets:load_iris"),
+    "diabetes": Tabled("sklearn.datasets:load_diabetes"),
 }
 """The data sets that have a name."""
 

@@ -21,6 +21,8 @@ MOST_WRONG = 0.01
 """An input that alone predicts the target is wrong in at most this share of the rows that validate,"""
 OF_CHANCE = 0.2
 """and in at most this share of those that naming the commonest class gets wrong."""
+LEAVES = 256
+"""Of the tree by which an input is held against a quantity."""
 
 
 def remarks_on(
@@ -44,6 +46,11 @@ def remarks_on(
             f"{in_words(giving)} alone {'predicts' if len(giving) == 1 else 'predict'} the target on validation: "
             "if that isn't known before the target is, leave it out with data.columns"
         )
+    return (*said, *(_on_classes(goal, config) if goal.labels else ()))
+
+
+def _on_classes(goal: Target, config: DataConfig) -> list[str]:
+    said = []
     once = [goal.names[number] for number in np.flatnonzero(np.bincount(goal.y) == 1)]
     if once:
         said.append(
@@ -58,7 +65,7 @@ def remarks_on(
     if config.folds and np.bincount(goal.y).min() < config.folds:
         rare = in_words([goal.names[number] for number in np.flatnonzero(np.bincount(goal.y) < config.folds)])
         said.append(f"not every fold tests the class {rare}, which has fewer rows than there are folds")
-    return tuple(said)
+    return said
 
 
 def _gives_away(inputs: "pd.DataFrame", column: Column, goal: Target, parts: Partition) -> bool:
@@ -66,6 +73,8 @@ def _gives_away(inputs: "pd.DataFrame", column: Column, goal: Target, parts: Par
     if column.kind == "left_out":
         return False
     train, valid = (rows[:: -(-len(rows) // MOST_ROWS)] for rows in (parts.train, parts.valid))
+    if not goal.labels:
+        return column.kind == "number" and _gives_quantity(inputs[column.name], goal.y, train, valid)
     common = np.bincount(goal.y[train]).argmax()
     chance = float(np.mean(goal.y[valid] != common))
     if chance == 0:
@@ -77,6 +86,15 @@ def _gives_away(inputs: "pd.DataFrame", column: Column, goal: Target, parts: Par
         found = _by_tree((numbers_of if column.kind == "number" else truths_of)(values), goal, train, column, held)
     wrong = float(np.mean(found != goal.y[valid]))
     return wrong <= min(MOST_WRONG, OF_CHANCE * chance)
+
+
+def _gives_quantity(column: "pd.Series", y: np.ndarray, train: np.ndarray, valid: np.ndarray) -> bool:
+    """Whether a tree of a column alone explains all but a hundredth of the variance of a quantity."""
+    from sklearn.tree import DecisionTreeRegressor
+
+    x = np.nan_to_num(numbers_of(column), nan=0.0)[:, None]
+    tree = DecisionTreeRegressor(max_leaf_nodes=LEAVES, random_state=0).fit(x[train], y[train])
+    return len(valid) > 1 and tree.score(x[valid], y[valid]) >= 1 - MOST_WRONG
 
 
 def _by_word(words: np.ndarray, y: np.ndarray, others: np.ndarray, common: int) -> np.ndarray:

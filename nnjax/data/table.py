@@ -32,10 +32,11 @@ def load_table(
     test_fraction: float = 0.2,
     valid_fraction: float = 0.2,
     split_seed: int | None = None,
+    task: str = "auto",
     folds: int | None = None,
     fold: int = 0,
 ) -> Dataset:
-    """A data set from a table: a row an example, one column its class, the others its inputs.
+    """A data set from a table: a row an example, one column its class or a quantity, the others its inputs.
 
     Every statistic that inputs are made by is of the training rows alone. ``dataset.preprocessing`` holds them.
 
@@ -54,6 +55,8 @@ def load_table(
         test_fraction: the share of the rows that tests.
         valid_fraction: the share of the others that validates.
         split_seed: draws the parts; None is 0.
+        task: classification, regression, or auto: numbers that aren't whole, or many different ones, are a
+            quantity.
         folds, fold: how many folds, and which of them tests.
 
     Raises:
@@ -74,6 +77,7 @@ def load_table(
         test_fraction=test_fraction,
         valid_fraction=valid_fraction,
         split_seed=split_seed,
+        task=task,  # type: ignore[arg-type]
         folds=folds,
         fold=fold,
     )
@@ -115,8 +119,8 @@ def of_table(read: Read, config: DataConfig) -> Dataset:
     check_there(needed, frame, f"{what}, whose data.target is {target!r},")
     if len(set(needed)) < len(needed):
         raise UserError(f"data.target and data.split_column are both {target!r}")
-    goal = read_target(frame[target])
-    parts = partition(goal.y, config, None if config.split_column is None else frame[config.split_column])
+    goal = read_target(frame[target], config.task)
+    parts = partition(goal.strata, config, None if config.split_column is None else frame[config.split_column])
     inputs = frame.drop(columns=needed)
     columns = columns_of(inputs.iloc[parts.train], config.columns)
     preprocessing = fit(
@@ -135,10 +139,11 @@ def of_table(read: Read, config: DataConfig) -> Dataset:
         train,
         valid,
         test,
-        classes=len(goal.labels),
+        classes=len(goal.labels) or 1,
         scale=1.0,
         config=config,
         class_names=goal.names,
         preprocessing=preprocessing,
+        task=goal.task,
         remarks=remarks_on(inputs, columns, goal, parts, config),
     )

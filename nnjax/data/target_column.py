@@ -16,14 +16,27 @@ Label: TypeAlias = str | int | float | bool
 MOST_SHARE = 0.5
 """Labels of which more than this share of the rows are different are no classes."""
 
+FEW_SHARE = 0.1
+"""Whole numbers of which more than this share of the rows are different are a quantity, where nothing is said."""
+
 
 class Target(NamedTuple):
     """A target as a network is trained on it."""
 
     y: np.ndarray
-    """[N] int32, the number of each row's class."""
+    """[N]: int32, the number of each row's class, or float64, a quantity."""
     labels: tuple[Label, ...]
-    """What each class is called in the column: sorted, or in the order of pandas' categories."""
+    """What each class is called in the column: sorted, or in the order of pandas' categories; () of a quantity."""
+
+    @property
+    def task(self) -> str:
+        """What a network learns of it."""
+        return "classification" if self.labels else "regression"
+
+    @property
+    def strata(self) -> np.ndarray:
+        """What each part of a table has the same shares of, [N]: the classes; of a quantity there are none."""
+        return self.y if self.labels else np.zeros(len(self.y), np.int32)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -31,17 +44,20 @@ class Target(NamedTuple):
         return tuple(word_of(label) for label in self.labels)
 
 
-def read_target(column: "pd.Series", task: str = "classification") -> Target:
-    """The labels in the target's column; where another task has other targets, this is the place.
+def read_target(column: "pd.Series", task: str = "auto") -> Target:
+    """The labels in the target's column, or the quantity.
+
+    Args:
+        column: the target.
+        task: classification, regression, or auto: a quantity are numbers that aren't whole, or so many different
+            ones that they are no classes.
 
     Raises:
-        UserError: for a missing label, one class only, labels of two types, and numbers or dates that are no
-            classes.
+        UserError: for a missing value, one class only, labels of two types, numbers or dates that are no classes,
+            and what is no quantity.
     """
     import pandas as pd
 
-    if task != "classification":
-        raise UserError(f"the task is {task!r}, and a table's must be classification")
     what = f"the target {column.name}"
     values = column.tolist()
     missing = [place for place, value in enumerate(values) if is_missing(value) or value != value]
@@ -60,6 +76,8 @@ def read_target(column: "pd.Series", task: str = "classification") -> Target:
             "them of one"
         )
     (kind,) = kinds
+    if task == "regression" or (task == "auto" and kind == "numbers" and _is_quantity(values)):
+        return _quantity(values, kind, what)
     if kind not in ("truths", "numbers", "texts"):
         raise UserError(f"{what} holds {kind}, such as {short(values[0])}, and must hold classes")
     plain = [value.item() if hasattr(value, "item") else value for value in values]
@@ -78,8 +96,24 @@ def read_target(column: "pd.Series", task: str = "classification") -> Target:
     return Target(np.array([numbers[value] for value in plain], np.int32), tuple(labels))
 
 
+def _is_quantity(values: list[Any]) -> bool:
+    """Whether numbers are so many different ones, or so few of them whole, that they are no classes."""
+    different = set(values)
+    whole = all(float(value).is_integer() for value in different)
+    return not whole or len(different) > max(FEW, FEW_SHARE * len(values))
+
+
+def _quantity(values: list[Any], kind: str, what: str) -> Target:
+    if kind not in ("numbers", "truths"):
+        raise UserError(f"{what} holds {kind}, such as {short(values[0])}, and a regression needs numbers")
+    y = np.array(values, np.float64)
+    if not np.isfinite(y).all():
+        raise UserError(f"{what} holds {y[~np.isfinite(y)][0]}, and must hold finite numbers")
+    return Target(y, ())
+
+
 def _check_classes(labels: list[Any], rows: int, what: str, kind: str) -> None:
-    regression = "a quantity is a target of regression"
+    regression = "data.task regression takes it for a quantity"
     fractions = [label for label in labels if kind == "numbers" and not float(label).is_integer()]
     if fractions:
         raise UserError(

@@ -56,7 +56,7 @@ BAD: dict[str, tuple[Any, str]] = {
     "fractions": ([0.5, 1.0], "the target t holds numbers that aren't whole, such as 0.5, and must hold classes"),
     "a quantity": (
         range(50),
-        "the target t holds 50 different numbers in 50 rows, and must hold classes: a quantity",
+        "the target t holds 50 different numbers in 50 rows, and must hold classes: data.task regression",
     ),
     "names": (map(str, range(50)), "the target t holds 50 different texts in 50 rows, and must hold classes"),
     "dates": (
@@ -71,4 +71,36 @@ BAD: dict[str, tuple[Any, str]] = {
 def test_what_is_no_class_is_refused(case: str) -> None:
     values, sentence = BAD[case]
     with pytest.raises(ValueError, match=re.escape(sentence)):
-        read_target(pd.Series(list(values), name="t"))
+        read_target(pd.Series(list(values), name="t"), "classification")
+
+
+@given(
+    st.lists(st.floats(-1e9, 1e9), min_size=2).filter(lambda values: any(not v.is_integer() for v in values))
+    | st.lists(st.integers(), min_size=31, unique=True)
+)
+def test_a_quantity_is_itself(values: list[float]) -> None:
+    target = read_target(pd.Series(values, name="t", dtype=object))
+    np.testing.assert_array_equal(target.y, np.array(values, np.float64))
+    assert (target.task, target.labels, target.names) == ("regression", (), ())
+    assert len(target.strata) == len(values)
+
+
+def test_a_few_whole_numbers_are_classes_unless_it_is_said() -> None:
+    column = pd.Series([3, 1, 3, 2], name="t")
+    assert read_target(column).task == "classification"
+    target = read_target(column, "regression")
+    assert target.task == "regression"
+    np.testing.assert_array_equal(target.y, [3.0, 1.0, 3.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        (["a", "b"], "the target t holds texts, such as a, and a regression needs numbers"),
+        ([1.5, np.inf], "the target t holds inf, and must hold finite numbers"),
+        ([1.5, None], "the target t has no value in row 2"),
+    ],
+)
+def test_what_is_no_quantity_is_refused(values: list[Any], sentence: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        read_target(pd.Series(values, name="t"), "regression")

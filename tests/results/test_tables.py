@@ -12,7 +12,7 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.preprocessing import StandardScaler
 
 import nnjax
-from nnjax.config import Config, DataConfig
+from nnjax.config import Config, DataConfig, of_task
 from nnjax.data import Dataset, Examples
 from nnjax.data.partition import partition
 
@@ -153,5 +153,28 @@ def test_a_configuration_with_columns_comes_back_from_results(tmp_path, frame):
         BASE, {"data.name": "table"} | {f"data.{name}": of_data[name] for name in of_data}
     )
     results = nnjax.sweep(config)
-    assert nnjax.stats.best(results) == config
+    assert nnjax.stats.best(results) == of_task(config, "classification")
     assert config.data == DataConfig("table", **of_data)
+
+
+def test_a_quantity_is_predicted_in_its_units(tmp_path):
+    from sklearn.datasets import load_diabetes
+    from sklearn.linear_model import LinearRegression
+
+    bunch = load_diabetes(as_frame=True)
+    data = nnjax.load_table(bunch)
+    assert (data.task, data.classes) == ("regression", 1)
+    assert nnjax.load_data("diabetes").fingerprint == data.fingerprint
+    config = nnjax.Config(hidden=(16,), activation="tanh", init="xavier_normal", batch_size=32, epochs=40)
+    results = nnjax.sweep(config, data, seeds=4, keep_parameters=True, progress=False)
+    network = nnjax.network(results, seed=0)
+    frame, y = bunch.data, bunch.target
+    said = network.predict(frame)
+    assert said.shape == (442,)
+    assert 0 < said.min() < said.max() < 400
+    linear = LinearRegression().fit(data.train.x, data.train.y).score(data.test.x, data.test.y)
+    assert float(results.test_r2.mean()) > linear - 0.1
+    assert network.score(frame, y) > 0.3
+    assert not any("alone" in note for note in data.notes)
+    leaky = nnjax.load_table(frame.assign(same=3 * y + 1, y=y), "y")
+    assert any("same alone predicts the target" in note for note in leaky.notes)
