@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from nnjax.data import Dataset as Dataset
     from nnjax.data import load_data as load_data
     from nnjax.data import load_table as load_table
+    from nnjax.data import load_text as load_text
     from nnjax.engine.driver import EpochEnd as EpochEnd
     from nnjax.engine.estimate import estimate as estimate
     from nnjax.engine.plan import plan as plan
@@ -42,6 +43,7 @@ _HOME = {
     "estimate": ("engine.estimate", "estimate"),
     "load_data": ("data", "load_data"),
     "load_table": ("data", "load_table"),
+    "load_text": ("data", "load_text"),
     "load_results": ("results.files", "load"),
     "merge": ("results.merge", "merge"),
     "network": ("results.network", "network"),
@@ -64,6 +66,7 @@ __all__ = [
     "load_data",
     "load_results",
     "load_table",
+    "load_text",
     "merge",
     "network",
     "parameters",

@@ -26,7 +26,7 @@ from nnjax.parts import Part, PartLike
 from nnjax.seeds import ByNeed, parse_need
 from nnjax.spelling import nearest
 from nnjax.tasks import AUTO, task_of
-from nnjax.validation import UserError, check_range, check_seed, check_type, short
+from nnjax.validation import UserError, check_count, check_range, check_seed, check_type, short
 
 OWN_INIT = "normal(0.001)"
 """How the kernels of the models of nnjax start where nothing is said."""
@@ -55,9 +55,10 @@ class DataConfig:
     """Shuffle the training set with this seed before it is split; None leaves its order alone. A table's splits
     are drawn with it, with 0 for None."""
     file: str | None = None
-    """Of data.name table: a CSV, TSV, Parquet or Arrow file, or module:function that gives a table."""
+    """Of data.name table: a CSV, TSV, Parquet or Arrow file, or module:function that gives a table. Of text: such
+    a table, a folder with a folder or a file of lines for each class, or a pattern of such files."""
     target: str | None = None
-    """The column of a table that is to be predicted."""
+    """The column of a table, or of texts in one, that is to be predicted."""
     columns: Mapping[str, str] = field(default_factory=dict)
     """What columns of a table are, where it isn't what they look like: number, category, boolean or left_out."""
     missing: Literal["impute", "refuse"] = "impute"
@@ -76,6 +77,18 @@ class DataConfig:
     whole, or many different ones."""
     test_fraction: float = 0.2
     """The share of a table that tests; data.valid_fraction is a share of the rest."""
+    text_column: str | None = None
+    """The column of a table that has the texts, of data.name text; None: the one that holds any."""
+    vectorizer: Literal["counts", "binary", "tfidf"] = "counts"
+    """What a text's inputs are: how often it holds each word, whether it does, or the words' tf-idf."""
+    ngrams: int = 1
+    """How many words of a text that follow each other are an input, at most."""
+    vocabulary: int | None = 20_000
+    """The commonest words of the texts that train, at most so many; None for all."""
+    min_count: int = 1
+    """In how many of the texts that train a word must be."""
+    vectors: str | None = None
+    """A text file of GloVe or word2vec with whose vectors the words of a dan start; None: they are drawn."""
     folds: int | None = None
     """Cut a table in so many parts, of which one tests and the others train and validate; None: no folds."""
     fold: int = 0
@@ -89,6 +102,10 @@ class DataConfig:
         check_range("data.valid_fraction", self.valid_fraction, above=0, below=1)
         check_seed("data.split_seed", self.split_seed)
         check_range("data.test_fraction", self.test_fraction, above=0, below=1)
+        check_count("data.ngrams", self.ngrams)
+        check_count("data.min_count", self.min_count)
+        if self.vocabulary is not None:
+            check_count("data.vocabulary", self.vocabulary)
         check_folds(self.folds, self.fold)
         check_columns(self.columns)
 
@@ -99,11 +116,13 @@ class Config:
 
     data: DataConfig = field(default_factory=DataConfig)
     model: PartLike = "mlp"
-    """mlp, softmax_regression (one dense layer without a bias), or a Flax module of one's own."""
+    """mlp, dan (a deep averaging network, for texts), softmax_regression (one dense layer without a bias), or a
+    Flax module of one's own."""
     model_attributes: Mapping[str, Any] = field(default_factory=dict)
-    """Attributes of a module of one's own; each is a field model.NAME and can be an axis."""
+    """Attributes of a dan (embedding, word_dropout) or of a module of one's own; each is a field model.NAME and
+    can be an axis."""
     hidden: tuple[int, ...] = (128,)
-    """Widths of the hidden layers of an mlp."""
+    """Widths of the hidden layers of an mlp or a dan."""
     activation: PartLike = "sigmoid"
     """The non-linearity of the hidden layers."""
     activation_slope: float = 1.0
@@ -113,7 +132,7 @@ class Config:
     relu_logits: bool = False
     """Put a ReLU on the logits of softmax_regression."""
     dropout: float = 0.0
-    """The probability that a hidden feature of an mlp is dropped in training."""
+    """The probability that a hidden feature of an mlp or a dan is dropped in training."""
     init: PartLike | None = None
     """How the kernels start: zeros, constant(c), normal(σ), uniform(a, b), xavier_uniform, xavier_normal,
     he_uniform, he_normal, lecun_uniform, lecun_normal, orthogonal(gain), lsuv(tolerance, iterations), or module,
@@ -309,7 +328,7 @@ def _check_combinations(config: Config) -> None:
         )
     if config.relu_logits and config.model != "softmax_regression":
         raise UserError(f"relu_logits is for the model softmax_regression, and model is {str(config.model)!r}")
-    if config.model_attributes and isinstance(config.model, str):
+    if config.model_attributes and isinstance(config.model, str) and config.model != "dan":
         name = next(iter(config.model_attributes))
         raise UserError(
             f"model.{name} is an attribute of a module of one's own, and model is {config.model!r}, whose sizes "

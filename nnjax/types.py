@@ -21,6 +21,8 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Int, Integer, Num, PRNGKeyArray, UInt8
 
+from nnjax.sparse import Sparse
+
 Key: TypeAlias = PRNGKeyArray
 Params: TypeAlias = Mapping[str, Any]
 """A Flax parameter tree of any depth, ``{"Dense_0": {"kernel": [D, F], "bias": [F]}, …}``."""
@@ -32,10 +34,14 @@ Activation: TypeAlias = Callable[[Array, Scalar], Array]
 """``(x, slope) -> y``, elementwise; only some activations look at the slope."""
 
 
+Inputs: TypeAlias = Float[Array | np.ndarray, "*B D"] | Sparse
+"""Inputs of examples as a network reads them; sparse ones are [B, D]."""
+
+
 class Examples(NamedTuple):
     """Labelled examples: inputs as they are stored (bytes where they are bytes) and what is to be learned."""
 
-    x: UInt8[Any, "N D"] | Float[Any, "N D"]
+    x: UInt8[Any, "N D"] | Float[Any, "N D"] | Any  # or `Sparse`, whose rows are those of an array
     y: Int[Any, " N"] | Num[Any, " N"] | Num[Any, "N C"]
     """Numbers of classes; or real targets; or labels, each 0 or 1."""
 
@@ -43,6 +49,6 @@ class Examples(NamedTuple):
 class Weighted(NamedTuple):
     """Labelled examples of which some count more than others."""
 
-    x: UInt8[Any, "N D"] | Float[Any, "N D"]
+    x: UInt8[Any, "N D"] | Float[Any, "N D"] | Any
     y: Int[Any, " N"] | Num[Any, " N"] | Num[Any, "N C"]
     weight: Float[Any, " N"]

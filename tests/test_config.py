@@ -38,7 +38,7 @@ IMPOSSIBLE = {
     # words
     "model": (
         {"model": "mpl"},
-        "model is 'mpl', and must be one of mlp, softmax_regression, "
+        "model is 'mpl', and must be one of mlp, dan, softmax_regression, "
         "or module:function or file.py:function; did you mean 'mlp'?",
     ),
     "activation": ({"activation": "rely"}, "did you mean 'relu'?"),
@@ -173,11 +173,11 @@ def any_fields(draw):
     kind, numbers = draw(inits())
     values["init"] = f"{kind}({', '.join(map(repr, numbers))})"
     values["hidden"] = draw(st.lists(st.integers(1, 1000), max_size=3).map(tuple))
-    layers = len(values["hidden"]) + 1 if values["model"] == "mlp" else 1
+    layers = 1 if values["model"] == "softmax_regression" else len(values["hidden"]) + 1
     values["layer_rates"] = draw(st.just(()) | st.tuples(*[POSITIVE] * layers))
     values["metrics"] = tuple(draw(st.lists(NAMED["metrics"], max_size=3)))
     values["residual"] = draw(st.booleans())
-    values["relu_logits"] = values["model"] != "mlp" and draw(st.booleans())
+    values["relu_logits"] = values["model"] == "softmax_regression" and draw(st.booleans())
     if values["optimizer"] == "sgd":
         values["momentum"], values["nesterov"] = draw(SHARE), draw(st.booleans())
     values["schedule_end"] = draw(st.floats(1e-9, 10))

@@ -12,6 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "nnjax"
 # What each folder or module may import beside itself, from the ground floor up; the README's architecture section
 # draws it.
 FLOORS = [
+    ["sparse"],
     ["types", "spelling"],
     ["validation"],
     ["parts", "seeds", "tasks"],

@@ -5,8 +5,10 @@ from nnjax.data.load import load_data
 from nnjax.data.order import epoch_order, num_batches
 from nnjax.data.preprocess import Preprocessing
 from nnjax.data.table import load_table
+from nnjax.data.text import load_text
 from nnjax.data.tfds import prepare
 from nnjax.data.weights import class_weighted
+from nnjax.data.words import Words
 from nnjax.types import Examples, Weighted
 
 __all__ = [
@@ -14,10 +16,12 @@ __all__ = [
     "Examples",
     "Preprocessing",
     "Weighted",
+    "Words",
     "class_weighted",
     "epoch_order",
     "load_data",
     "load_table",
+    "load_text",
     "num_batches",
     "prepare",
     "split_train",

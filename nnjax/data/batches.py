@@ -1,10 +1,13 @@
 """The examples of a step: taken from where they lie, as they are stored, and normalised."""
 
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, Num
 
+from nnjax.sparse import Sparse
 from nnjax.types import Examples, Weighted
 
 SHORT = 74
@@ -18,7 +21,7 @@ Targets: TypeAlias = Int[Array, " B"] | Num[Array, "B C"]
 class Batch(NamedTuple):
     """The examples of one step, normalised."""
 
-    x: Float[Array, "B D"]
+    x: Float[Array, "B D"] | Any  # or `Sparse`
     y: Targets
     weight: Float[Array, " B"]  # 1, or 0 in the places of a partial batch that hold no example
     importance: Float[Array, " B"] | None = (
@@ -37,13 +40,15 @@ class Splits(NamedTuple):
     train: Examples | Weighted
     valid: Examples | Weighted
     scale: Float[Array, ""]
+    vectors: Float[Array | np.ndarray, "D F"] | None = None
+    """With which the vectors of words start, NaN for those that are drawn; None for all."""
 
 
 def take_batch(examples: Examples | Weighted, index: Int[Array, " B"], scale: Float[Array, ""]) -> Batch:
     """The examples at the given places, divided by ``scale`` in its dtype; index N holds no example."""
     last = examples.y.shape[0] - 1
     inside = jnp.minimum(index, last)
-    taken = type(examples)(*(part.at[inside].get(mode="promise_in_bounds") for part in examples))
+    taken = jax.tree.map(lambda part: part.at[inside].get(mode="promise_in_bounds"), examples)
     return batch_of(taken, (index <= last).astype(scale.dtype), scale)
 
 
@@ -55,13 +60,15 @@ def batch_of(examples: Examples | Weighted, there: Float[Array, " B"], scale: Fl
     return Batch(divided(x, scale), y, there, own)
 
 
-def divided(stored: Num[Array, "B D"], scale: Float[Array, ""]) -> Float[Array, "B D"]:
+def divided(stored: Num[Array, "B D"] | Sparse, scale: Float[Array, ""]) -> Float[Array, "B D"] | Sparse:
     """The inputs divided by the scale, as times its inverse, which takes a CPU less time.
 
     XLA gathers the examples of a batch as they are stored, and converts them for each product that reads them. Up
     to `SHORT` inputs that copy is slow, and a choice that changes no value, as NaN stays NaN either way, makes XLA
     gather and convert in one go.
     """
+    if isinstance(stored, Sparse):
+        return stored.with_values(stored.values.astype(scale.dtype) * (1 / scale))
     x = stored.astype(scale.dtype)
     divided = x * (1 / scale)
     return jnp.where(x == x, divided, x) if x.shape[-1] <= SHORT else divided

@@ -9,14 +9,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
 
+import jax
 import numpy as np
 
 from nnjax.config import DataConfig
 from nnjax.data.arrays import kind_of
-from nnjax.data.inputs import TINY, check_scaled, read_inputs
+from nnjax.data.inputs import TINY, check_scaled, is_sparse, read_inputs, read_sparse
 from nnjax.data.notes import notes_on, notes_on_targets, unscaled
 from nnjax.data.preprocess import Preprocessing
 from nnjax.data.targets import Standard, outputs_of, read_targets, read_weights, task_from, units_of
+from nnjax.data.words import Words
+from nnjax.sparse import Sparse
 from nnjax.tasks import AUTO, CLASSIFICATION, counted
 from nnjax.types import Examples, Weighted
 from nnjax.validation import UserError
@@ -33,6 +36,7 @@ class Dataset:
 
     A training step divides ``x`` by ``scale``, so inputs of images lie in [0, 1]. Each split is given as a pair
     ``(x, y)`` of whatever holds numbers; `nnjax.data.inputs` and `nnjax.data.labels` say what is taken.
+    Matrices of `scipy.sparse` stay sparse.
 
     What a network learns of them, the ``task``, follows from the targets: whole numbers are classes, real ones
     targets of a regression; ``task="multilabel"`` takes rows of 0 and 1. A split may be a triple ``(x, y,
@@ -58,14 +62,16 @@ class Dataset:
     """What `load_data` loaded it by; None for a data set of one's own."""
     class_names: tuple[str, ...] = ()
     """What the classes are called, in order; nothing where they are numbers."""
-    preprocessing: Preprocessing | None = None
-    """What made the inputs of a table's columns; None where they are as they were given."""
+    preprocessing: Preprocessing | Words | None = None
+    """What made the inputs of a table's columns, or of texts; None where they are as they were given."""
     remarks: tuple[str, ...] = ()
     """What its source has to say of it, a sentence each."""
     task: str = AUTO
     """classification, regression or multilabel; auto follows from the targets, and is one of these afterwards."""
     units: str | tuple[str, ...] = ""
     """The unit of real targets, such as "mg", or one for each of several."""
+    vectors: np.ndarray | None = None
+    """[D, F], with which the vectors of words start in a dan; NaN where one is drawn. None for all."""
 
     @functools.cached_property
     def standard(self) -> Standard | None:
@@ -108,7 +114,8 @@ class Dataset:
         object.__setattr__(self, "scale", self._float_scale())
         object.__setattr__(self, "class_names", self._names())
         for split, (given_x, given_y, *weight) in given.items():
-            x, y = read_inputs(given_x, where[split]), read_targets(given_y, task, self.classes, where[split])
+            read = read_sparse if is_sparse(given_x) else read_inputs
+            x, y = read(given_x, where[split]), read_targets(given_y, task, self.classes, where[split])
             if len(x) != len(y):
                 words = "targets" if task == "regression" else "labels"
                 raise UserError(
@@ -118,6 +125,8 @@ class Dataset:
             object.__setattr__(self, split, Examples(x, y))
             if x.shape[1] != self.inputs:
                 raise UserError(f"{where[split]} has {x.shape[1]} inputs, and the train split has {self.inputs}")
+            if isinstance(x, Sparse) != isinstance(self.train.x, Sparse):
+                raise UserError(f"some splits of {self.name} are sparse, and all must be, or none")
             if any(len(parts) == 3 for parts in given.values()):  # all count alike in a split without weights
                 weights = read_weights(weight[0], len(x), where[split]) if weight else np.ones(len(x))
                 object.__setattr__(self, split, Weighted(x, y, weights))
@@ -127,20 +136,29 @@ class Dataset:
         """D, how many inputs an example has."""
         return int(self.train.x.shape[1])
 
+    @property
+    def places(self) -> int | None:
+        """K, how many places of an example are read where inputs are sparse; None where they aren't."""
+        return int(self.train.x.places.shape[1]) if isinstance(self.train.x, Sparse) else None
+
     @cached_property
     def notes(self) -> tuple[str, ...]:
         """What is worth saying of the splits, a sentence each: classes that training never sees, and the like."""
         splits = {"training": self.train, "validation": self.valid, "test": self.test}
         # A function of the user's own has split them itself.
         named = self.config is not None and isinstance(self.config.name, str)
-        of_table = self.preprocessing is not None
+        split_here = self.preprocessing is not None
         if self.task == CLASSIFICATION:
             labels = {name: split.y for name, split in splits.items()}
-            of_splits = notes_on(labels, self.classes, named and not of_table, self.class_names)
+            of_splits = notes_on(labels, self.classes, named and not split_here, self.class_names)
         else:
             of_splits = notes_on_targets(self.train.y, self.test.y, self.task)
+        if isinstance(self.train.x, Sparse):
+            return (*self.remarks, *of_splits)
         names = () if self.preprocessing is None else self.preprocessing.inputs
-        mend = "data.scaling standard scales them" if of_table else "nnjax.load_table scales them, or scikit-learn"
+        mend = (
+            "data.scaling standard scales them" if split_here else "nnjax.load_table scales them, or scikit-learn"
+        )
         return (*self.remarks, *of_splits, *unscaled(self.train.x, self.scale, names, mend))
 
     @cached_property
@@ -148,7 +166,9 @@ class Dataset:
         """A hash of all that training sees: data sets with the same one are the same under two names."""
         task = [] if self.task == CLASSIFICATION else [self.task]
         digest = hashlib.sha256(json.dumps([self.classes, self.scale, *task]).encode())
-        for array in (array for split in SPLITS for array in getattr(self, split)):
+        if isinstance(self.train.x, Sparse):
+            digest.update(json.dumps(self.inputs).encode())
+        for array in jax.tree.leaves([getattr(self, split) for split in SPLITS]):
             digest.update(json.dumps([array.dtype.str, array.shape]).encode())
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()

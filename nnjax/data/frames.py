@@ -63,7 +63,7 @@ def read_frame(source: Any) -> Read:
             path = path.expanduser()
             stat = path.stat()
         except (OSError, RuntimeError, ValueError):
-            near = _neighbours(path)
+            near = neighbours(path)
             raise UserError(f"there is no file {path}{near}") from None
         if not path.is_file():
             raise UserError(f"{path} is {'a folder' if path.is_dir() else 'no regular file'}, and must be a table")
@@ -184,7 +184,8 @@ def _named(frame: "pd.DataFrame", what: str) -> "pd.DataFrame":
     return frame.set_axis(names, axis=1) if list(frame.columns) != names else frame
 
 
-def _neighbours(path: Path) -> str:
+def neighbours(path: Path) -> str:
+    """The file beside a missing one that was meant, in words; nothing where there is none like it."""
     try:
         return nearest(path.name, [file.name for file in path.parent.iterdir() if file.is_file()])
     except (OSError, ValueError):

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from nnjax.data.arrays import LARGEST, a_type, array_of, is_missing, is_number, is_real, short, text_of
+from nnjax.sparse import Sparse
 from nnjax.validation import UserError
 
 WHOLE = 2**24
@@ -60,17 +61,45 @@ def read_inputs(value: object, where: str) -> np.ndarray:
     return _whole(array, where) if kind in "iu" else _finite(array, where)
 
 
-def check_scaled(x: np.ndarray, scale: float, where: str) -> None:
+def is_sparse(value: object) -> bool:
+    """Whether it is a sparse matrix or array, of nnjax or of SciPy."""
+    return isinstance(value, Sparse) or (hasattr(value, "tocsr") and hasattr(value, "nnz"))
+
+
+def read_sparse(value: Any, where: str) -> Sparse:
+    """The inputs of a split that are sparse: [N, D] float32.
+
+    Raises:
+        UserError: for what is empty or no matrix, or holds what is no finite real number of 32 bits.
+    """
+    if len(value.shape) != 2 or 0 in value.shape:
+        raise UserError(f"{where} has sparse inputs of shape {value.shape}, and they must be [N, D], both above 0")
+    numbers = value.values if isinstance(value, Sparse) else value.data
+    if value.dtype.kind not in "biuf":
+        raise UserError(f"{where} has sparse inputs of type {value.dtype}, and they must be real numbers")
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        wrong = np.flatnonzero(~np.isfinite(np.asarray(numbers, np.float32)))
+    if wrong.size:
+        raise UserError(
+            f"{where} holds {np.asarray(numbers).flat[wrong[0]]} among its sparse inputs, and they must be finite "
+            "numbers of 32 bits"
+        )
+    return value if isinstance(value, Sparse) else Sparse.of(value)
+
+
+def check_scaled(x: np.ndarray | Sparse, scale: float, where: str) -> None:
     """Refuse inputs that leave the 32 bits that networks train in when a step divides them by the scale.
 
     Raises:
         UserError: naming the input, its place and the scale.
     """
-    largest = max(float(x.max()), -float(x.min()))
+    numbers = x.values if isinstance(x, Sparse) else x
+    largest = max(float(numbers.max()), -float(numbers.min()))
     if largest / scale > LARGEST:
-        place = np.unravel_index(np.argmax(np.abs(x.astype(float))), x.shape)
+        place = np.unravel_index(np.argmax(np.abs(numbers.astype(float))), numbers.shape)
+        at = (place[0], x.places[place]) if isinstance(x, Sparse) else place
         raise UserError(
-            f"{where} holds {x[place]} at {_place(place)}, which the scale {scale:g} takes out of the 32 bits "
+            f"{where} holds {numbers[place]} at {_place(at)}, which the scale {scale:g} takes out of the 32 bits "
             "that networks train in"
         )
     if largest > 0 and min(largest, largest / scale) < TINY:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnjax.config import DataConfig
-from nnjax.data import cache, csv, digits, idx, table, tfds
+from nnjax.data import cache, csv, digits, idx, table, text, tfds
 from nnjax.data.arrays import kind_of
 from nnjax.data.dataset import Dataset, split_train
 from nnjax.parts import Part, PartLike, describe, takes
@@ -56,6 +56,10 @@ class Tabled(NamedTuple):
     """``module:function`` that gives it; None for the file that is configured."""
 
 
+class Written(NamedTuple):
+    """A data set of texts, in the file that is configured."""
+
+
 def read_digits(name: str, folder: str | None, source: str) -> tuple[Examples, Examples]:
     """The digits, which come with scikit-learn."""
     del name, folder, source
@@ -88,7 +92,7 @@ def read_files(name: str, folder: str | None, source: str) -> tuple[Examples, Ex
 
 # The sums of the files are those that tensorflow_datasets 4.9.10 holds as url_infos; those of the pixels, training
 # and then test set, were taken from files that have these sums.
-DATASETS: dict[str, Named | Tabled] = {
+DATASETS: dict[str, Named | Tabled | Written] = {
     "digits": Named(read_digits, classes=10, scale=16.0),
     "mnist": Named(
         read_files,
@@ -128,6 +132,7 @@ DATASETS: dict[str, Named | Tabled] = {
         ),
     ),
     "table": Tabled(),
+    "text": Written(),
     "wine": Tabled("sklearn.datasets:load_wine"),
     "breast_cancer": Tabled("sklearn.datasets:load_breast_cancer"),
     "iris": Tabled("sklearn.datasets:load_iris"),
@@ -136,7 +141,11 @@ DATASETS: dict[str, Named | Tabled] = {
 """The data sets that have a name."""
 
 OF_FILES = ("name", "dir", "source", "valid_fraction", "split_seed")
-"""The fields of a configuration that say something of a data set that is no table."""
+"""The fields of a configuration that say something of any data set."""
+OF_TABLE = ("columns", "missing", "scaling")
+"""Those that do so of a table alone,"""
+OF_TEXT = ("text_column", "vectorizer", "ngrams", "vocabulary", "min_count", "vectors")
+"""or of texts; the others do of both."""
 
 
 def load_data(
@@ -158,8 +167,8 @@ def load_data(
         source: idx, csv or tfds; auto takes the first of these whose files are all there.
         valid_fraction: the share of the training set that validates.
         split_seed: shuffle the training set with this seed before it is split.
-        of_table: the other fields of `nnjax.config.DataConfig`, which say how a table is read; `nnjax.load_table`
-            has them too.
+        of_table: the other fields of `nnjax.config.DataConfig`, which say how a table or texts are read;
+            `nnjax.load_table` and `nnjax.load_text` have them too.
 
     Returns:
         NumPy arrays; x [N, D] uint8, from 0 to ``scale``, and y [N] int32. Images are in the order of the original
@@ -182,9 +191,11 @@ def load_data(
         choice("a field of data", field, [item.name for item in dataclasses.fields(DataConfig)])
     config = DataConfig(name, folder, source, valid_fraction, split_seed, **of_table)
     named = DATASETS[config.name] if isinstance(config.name, str) else None
+    _refuse_of_others(config, named)
+    if isinstance(named, Written):
+        return text.of_config(config)
     if isinstance(named, Tabled):
         return table.of_config(config, named.bundled)
-    _refuse_of_table(config)
     if isinstance(config.name, Part):
         return _own(config.name, config)
     assert named is not None
@@ -193,16 +204,19 @@ def load_data(
     return Dataset(str(config.name), *parts, test, named.classes, named.scale, config)
 
 
-def _refuse_of_table(config: DataConfig) -> None:
-    """Refuse what is said of a table where the data set is none."""
+def _refuse_of_others(config: DataConfig, named: Named | Tabled | Written | None) -> None:
+    """Refuse what is said of a table or of texts where the data set is none."""
+    refused = {Tabled: OF_TEXT, Written: OF_TABLE}.get(type(named))
     for item in dataclasses.fields(DataConfig):
         value = getattr(config, item.name)
         default = {} if item.default is dataclasses.MISSING else item.default
-        if item.name not in OF_FILES and value != default:
-            raise UserError(
-                f"data.{item.name} is {value!r}, which is for tables, and data.name is {str(config.name)!r}: say "
-                "data.name table"
-            )
+        if value == default or item.name in OF_FILES or (refused is not None and item.name not in refused):
+            continue
+        kind = "text" if item.name in OF_TEXT else "table"
+        raise UserError(
+            f"data.{item.name} is {value!r}, which is for {kind}s, and data.name is {str(config.name)!r}: say "
+            f"data.name {kind}"
+        )
 
 
 def _own(part: Part, config: DataConfig) -> Dataset:

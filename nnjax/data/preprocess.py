@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnjax.data.columns import Column, check_there, listed, numbers_of, truths_of, words_of
-from nnjax.data.target_column import Label
-from nnjax.spelling import nearest
+from nnjax.data.target_column import Label, class_numbers
 from nnjax.validation import UserError
 
 if TYPE_CHECKING:
@@ -69,16 +68,7 @@ class Preprocessing:
         Raises:
             UserError: for a label that is no class's.
         """
-        numbers = {label: number for number, label in enumerate(self.labels)}
-        plain = labels.astype(object).ravel().tolist()
-        for place, label in enumerate(plain):
-            if label not in numbers:
-                known = ", ".join(str(label) for label in self.labels[:10])
-                raise UserError(
-                    f"y holds the label {label!r} in row {place + 1}, and must hold those of {self.target}: "
-                    f"{known}{nearest(label, map(str, self.labels))}"
-                )
-        return np.array([numbers[label] for label in plain], int).reshape(labels.shape)
+        return class_numbers(labels, self.labels, self.target)
 
     def described(self) -> dict[str, Any]:
         """All of it in numbers, texts, lists and mappings, which `read` reads back equal."""

@@ -44,7 +44,7 @@ def read_text(path: Path, content: bytes) -> "pd.DataFrame":
     """
     import pandas as pd
 
-    text = _decoded(path, content)
+    text = decoded(path, content)
     layout = _layout(path, text)
     try:
         _check_rows(path, text, layout)
@@ -69,7 +69,12 @@ def read_text(path: Path, content: bytes) -> "pd.DataFrame":
     return frame
 
 
-def _decoded(path: Path, content: bytes) -> str:
+def decoded(path: Path, content: bytes) -> str:
+    """The text in the bytes of a file.
+
+    Raises:
+        UserError: for what is no text in UTF-8 or UTF-16, or empty.
+    """
     encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
         text = content.decode(encoding)

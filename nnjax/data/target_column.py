@@ -6,6 +6,7 @@ import numpy as np
 
 from nnjax.data.arrays import is_missing, short
 from nnjax.data.columns import FEW, word_of
+from nnjax.spelling import nearest
 from nnjax.validation import UserError
 
 if TYPE_CHECKING:
@@ -110,6 +111,24 @@ def _quantity(values: list[Any], kind: str, what: str) -> Target:
     if not np.isfinite(y).all():
         raise UserError(f"{what} holds {y[~np.isfinite(y)][0]}, and must hold finite numbers")
     return Target(y, ())
+
+
+def class_numbers(given: np.ndarray, labels: tuple[Label, ...], target: str) -> np.ndarray:
+    """The numbers [N] of the classes that a target calls so.
+
+    Raises:
+        UserError: for a label that is no class's.
+    """
+    numbers = {label: number for number, label in enumerate(labels)}
+    plain = given.astype(object).ravel().tolist()
+    for place, label in enumerate(plain):
+        if label not in numbers:
+            known = ", ".join(str(label) for label in labels[:10])
+            raise UserError(
+                f"y holds the label {label!r} in row {place + 1}, and must hold those of {target}: "
+                f"{known}{nearest(label, map(str, labels))}"
+            )
+    return np.array([numbers[label] for label in plain], int).reshape(given.shape)
 
 
 def _check_classes(labels: list[Any], rows: int, what: str, kind: str) -> None:

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from nnjax.nn.models import Network, call, param_shapes
+from nnjax.sparse import Sparse
 from nnjax.training.hyper import Hyperparameters
 from nnjax.training.step import optimizer_at
 from nnjax.training.structure import Structure
@@ -46,23 +47,28 @@ class StepCost(NamedTuple):
     """Bytes of a run between two epochs: weights, the best of them, and moments, in float32."""
 
 
-def step_cost(structure: Structure, inputs: int, batch_size: int, input_bytes: int = FLOAT) -> StepCost:
+def step_cost(
+    structure: Structure, inputs: int, batch_size: int, input_bytes: int = FLOAT, places: int | None = None
+) -> StepCost:
     """Count a step on B examples of D inputs, each stored in ``input_bytes``, from the network as JAX traces it.
+
+    Of sparse inputs, ``places`` says how many an example has.
 
     The gradient by a product's weights takes as many operations as the product, and that by its inputs as many
     again, but for the first product, whose inputs aren't trained.
     """
     shapes = param_shapes(structure.network, inputs)
-    forward = products(structure.network, inputs, batch_size)
+    forward = products(structure.network, inputs, batch_size, places)
     weights = sum(FLOAT * leaf.size for leaf in jax.tree.leaves(shapes))
     moments = _moments(structure, inputs)
     # The inputs and their transposed copy; of each product the result, its activation and the gradient. What a
     # narrow last layer copies is small beside them.
-    activations = FLOAT * (2 * batch_size * inputs + 4 * sum(product.outputs for product in forward))
+    read = places or inputs
+    activations = FLOAT * (2 * batch_size * read + 4 * sum(product.outputs for product in forward))
     flops = [product.flops for product in forward] or [0]
     return StepCost(
         flops=3 * sum(flops) - flops[0],
-        traffic=5 * weights + 2 * moments + batch_size * inputs * input_bytes,
+        traffic=5 * weights + 2 * moments + batch_size * read * input_bytes,
         working_set=2 * weights + moments + activations,
         state=2 * weights + moments,
     )
@@ -77,8 +83,12 @@ class Product(NamedTuple):
 
 
 @functools.lru_cache(maxsize=1000)
-def products(network: Network, inputs: int, batch_size: int) -> tuple[Product, ...]:
-    x = jax.ShapeDtypeStruct((batch_size, inputs), jnp.float32)
+def products(network: Network, inputs: int, batch_size: int, places: int | None = None) -> tuple[Product, ...]:
+    """The products of B examples with D inputs, or with so many places of sparse ones."""
+    x: Any = jax.ShapeDtypeStruct((batch_size, inputs), jnp.float32)
+    if places is not None:
+        where, values = (jax.ShapeDtypeStruct((batch_size, places), of) for of in (jnp.int32, jnp.float32))
+        x = Sparse(where, values, inputs)
     traced = jax.make_jaxpr(functools.partial(call, network))(param_shapes(network, inputs), x)
     return tuple(_products(traced.jaxpr))
 

@@ -152,12 +152,12 @@ def _epoch(group: "Group", batch_size: int, runs: int, speed: Speed) -> float:
         return float(parts * part) + valid * _evaluation(group, speed)
     parameters = group.parameters
     moments = group.cost.state / FLOAT - 2 * parameters
-    products = products_of(group.structure.network, group.data.inputs, batch_size)
+    products = products_of(group.structure.network, group.data.inputs, batch_size, group.data.places)
     outputs = sum(product.outputs for product in products)
     dropped = outputs - products[-1].outputs if group.structure.use_dropout and products else 0
     beside = (
         OUTPUT * outputs
-        + INPUT * batch_size * group.data.inputs
+        + INPUT * batch_size * (group.data.places or group.data.inputs)
         + PARAMETER * (parameters + moments)
         + RANDOM * dropped
     )
@@ -168,8 +168,9 @@ def _epoch(group: "Group", batch_size: int, runs: int, speed: Speed) -> float:
 def _evaluation(group: "Group", speed: Speed) -> float:
     """Seconds to evaluate an example: a third of the operations of a step, and half of what else it does."""
     elements = speed.slowness if speed.is_cpu else 0.0
-    products = products_of(group.structure.network, group.data.inputs, 1)
-    numbers = OUTPUT / 2 * sum(product.outputs for product in products) + INPUT * group.data.inputs
+    products = products_of(group.structure.network, group.data.inputs, 1, group.data.places)
+    read = group.data.places or group.data.inputs
+    numbers = OUTPUT / 2 * sum(product.outputs for product in products) + INPUT * read
     return sum(product.flops for product in products) / speed.rate + elements * numbers
 
 

@@ -25,7 +25,7 @@ class OwnPrograms:
         data = group.data
         scale: Any = np.float32(data.scale)
         train, valid, self.tested = data.learned
-        self.splits = layout.put_data(self.grid, Splits(train, valid, scale))
+        self.splits = layout.put_data(self.grid, Splits(train, valid, scale, data.vectors))
         self.inputs = layout.put_runs(self.grid, run_inputs(group))
         self.train = programs.epoch_program(group.structure, group.batch_size)
 

@@ -83,7 +83,8 @@ class Group:
     @functools.cached_property
     def cost(self) -> StepCost:
         """What a step of one run costs."""
-        return step_cost(self.structure, self.data.inputs, self.batch_size, self.data.train.x.itemsize)
+        data = self.data
+        return step_cost(self.structure, data.inputs, self.batch_size, data.train.x.itemsize, data.places)
 
     @property
     def state_bytes(self) -> int:
@@ -111,6 +112,9 @@ class Group:
             network = (
                 f"mlp {'-'.join(map(str, (data.inputs, *config.hidden, data.classes)))} ({config.activation}, "
             )
+        elif config.model == "dan":
+            of_dan = (data.inputs, self.structure.network.embedding, *config.hidden, data.classes)
+            network = f"dan {'-'.join(map(str, of_dan))} ({config.activation}, "
         else:
             attributes = ", ".join(f"{name}={value}" for name, value in config.model_attributes.items())
             sizes = f"{data.inputs}-{data.classes} (" if isinstance(config.model, str) else f"({attributes}) ("
@@ -284,10 +288,11 @@ def _shared(groups: Sequence[Group], known: Known | None, share: float) -> list[
         for group in groups
     ]
     joined: dict[Any, list[Group]] = {}
-    shares: list[Shared | None] = [None] * len(groups)
-    if not any(isinstance(group.data.train, Weighted) for group in groups):  # a shared program weighs all alike
-        shares = share_programs(works, known)
-    for number, (group, shared) in enumerate(zip(groups, shares, strict=True)):
+    # A shared program weighs all examples alike, and has no sparse inputs.
+    able = [group.data.places is None and not isinstance(group.data.train, Weighted) for group in groups]
+    programs = iter(share_programs([work for work, plain in zip(works, able, strict=True) if plain], known))
+    for number, (group, plain) in enumerate(zip(groups, able, strict=True)):
+        shared = next(programs) if plain else None
         joined.setdefault(number if shared is None else (shared, id(group.data)), []).append(group)
     found = []
     for key, of_key in joined.items():

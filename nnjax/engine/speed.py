@@ -111,7 +111,7 @@ def _arrays(group: "Group") -> tuple[np.ndarray, np.ndarray]:
     """Weights [U, K, D, F] and examples [U, 1, B, D] of a group's largest product; one run has no axes U and K."""
     _, rows, runs = group.grid.runs.shape
     examples = group.shared.rows if group.shared is not None else group.batch_size
-    found = products_of(group.structure.network, group.data.inputs, examples)
+    found = products_of(group.structure.network, group.data.inputs, examples, group.data.places)
     largest = max(found, key=lambda product: product.flops, default=None)
     outputs = largest.outputs if largest else examples
     inputs = largest.flops // (2 * outputs) if largest else 1

@@ -1,7 +1,8 @@
 """The layers of a network as its parameter tree shows them, whatever its depth.
 
 A layer is a module that holds parameters itself; it is called by its path in the network, "Dense_0" or
-"Block_1/Conv_0". Its kernels are what is drawn and decayed; biases, scales and the like are neither.
+"Block_1/Conv_0". Its kernels are what is drawn and decayed; biases, scales, the vectors of
+words and the like are neither.
 """
 
 import re
@@ -11,7 +12,7 @@ import jax
 
 from nnjax.types import Params
 
-NO_KERNELS = ("bias", "scale")
+NO_KERNELS = ("bias", "scale", "vectors")
 """What parameters of several dimensions are called that are no kernels all the same."""
 
 

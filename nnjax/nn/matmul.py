@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from nnjax.sparse import AT_A_TIME, Sparse
+
 FEW = 16
 """Outputs up to which a CPU computes the transposed product: the float32 numbers of 512 bits."""
 
@@ -28,6 +30,32 @@ def _product_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) ->
     (x, w), (dx, dw) = primals, tangents
     by_x, by_w = (_by_x_of_few, _by_w_of_few) if w.shape[1] <= FEW else (jnp.matmul, _by_w)
     return product(x, w), _multiplied(dx, w, by_x) + _multiplied(x, dw, by_w)
+
+
+def sparse_product(x: Sparse, w: Float[Array, "D F"]) -> Float[Array, "B F"]:
+    """The product x W of sparse inputs: of each row the sum of those rows of W that it names, times its values.
+
+    The gradient by W adds up in those rows alone. `AT_A_TIME` places of all rows are read at a time, since the
+    rows of W that a batch of long texts names would take more room than W.
+    """
+    places, values = jnp.asarray(x.places), jnp.asarray(x.values)
+    rows, longest = places.shape
+    blocks = longest // AT_A_TIME
+    if blocks <= 1:
+        return _rows_added(places, values, w)
+
+    def add(total: Float[Array, "B F"], block: tuple[Array, Array]) -> tuple[Float[Array, "B F"], None]:
+        return total + _rows_added(*block, w), None
+
+    def cut(part: Array) -> Array:
+        return jnp.swapaxes(part[:, : blocks * AT_A_TIME].reshape(rows, blocks, AT_A_TIME), 0, 1)
+
+    rest = _rows_added(places[:, blocks * AT_A_TIME :], values[:, blocks * AT_A_TIME :], w)
+    return jax.lax.scan(add, rest, (cut(places), cut(values)))[0]
+
+
+def _rows_added(places: Array, values: Array, w: Float[Array, "D F"]) -> Float[Array, "B F"]:
+    return jnp.einsum("bk,bkf->bf", values, w.at[places].get(mode="promise_in_bounds"))
 
 
 def _multiplied(

@@ -22,13 +22,33 @@ from jaxtyping import Array, Float
 
 from nnjax.nn.activations import activation_of, sigmoid
 from nnjax.nn.layers import is_kernel, layer_of
-from nnjax.nn.matmul import product
+from nnjax.nn.matmul import product, sparse_product
 from nnjax.parts import Part, takes, tried
+from nnjax.sparse import Sparse
 from nnjax.spelling import nearest
-from nnjax.types import Activation, Dtype, Key, Params, Scalar
-from nnjax.validation import UserError
+from nnjax.types import Activation, Dtype, Inputs, Key, Params, Scalar
+from nnjax.validation import UserError, check_count, check_range, check_type
 
 Network: TypeAlias = nn.Module
+
+
+class Dense(nn.Module):
+    """A dense layer, x W + b, that starts as Flax's does and reads sparse inputs too, which stay sparse."""
+
+    features: int
+    use_bias: bool = True
+
+    @nn.compact
+    def __call__(self, x: Inputs) -> Float[Array, "*B F"]:
+        """The outputs for inputs ``x``, before an activation."""
+        kernel = self.param("kernel", nn.initializers.lecun_normal(), (x.shape[-1], self.features), jnp.float32)
+        bias = self.param("bias", nn.initializers.zeros, (self.features,), jnp.float32) if self.use_bias else None
+        if isinstance(x, Sparse):
+            outputs = sparse_product(x, kernel)
+        else:
+            dense, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias)
+            outputs = product(dense, kernel)
+        return outputs if bias is None else outputs + bias.reshape(*[1] * (outputs.ndim - 1), -1)
 
 
 class SoftmaxRegression(nn.Module):
@@ -38,9 +58,9 @@ class SoftmaxRegression(nn.Module):
     relu_logits: bool = False
 
     @nn.compact
-    def __call__(self, x: Float[Array | np.ndarray, "*B D"]) -> Float[Array, "*B C"]:
+    def __call__(self, x: Inputs) -> Float[Array, "*B C"]:
         """The logits of inputs ``x``."""
-        logits = nn.Dense(self.classes, use_bias=False, dot_general=_dot_general)(x)
+        logits = Dense(self.classes, use_bias=False)(x)
         return nn.relu(logits) if self.relu_logits else logits
 
 
@@ -56,9 +76,7 @@ class MLP(nn.Module):
     residual: bool = False
 
     @nn.compact
-    def __call__(
-        self, x: Float[Array | np.ndarray, "*B D"], *, slope: Scalar = 1.0, dropout: Scalar | None = None
-    ) -> Float[Array, "*B C"]:
+    def __call__(self, x: Inputs, *, slope: Scalar = 1.0, dropout: Scalar | None = None) -> Float[Array, "*B C"]:
         """The logits of inputs ``x``.
 
         With a ``dropout`` probability p, hidden features are zeroed with probability p and the others divided
@@ -66,19 +84,91 @@ class MLP(nn.Module):
         them all.
         """
         for layer, width in enumerate(self.hidden):
-            features = self.activation(nn.Dense(width, dot_general=_dot_general)(x), slope)
+            features = self.activation(Dense(width)(x), slope)
             if dropout is not None:
                 features = drop(self.make_rng("dropout"), features, dropout)
             skip = self.residual and layer > 0 and x.shape == features.shape
-            x = x + features if skip else features
-        return nn.Dense(self.classes, dot_general=_dot_general)(x)
+            x = x + features if skip and not isinstance(x, Sparse) else features
+        return Dense(self.classes)(x)
+
+
+class Average(nn.Module):
+    """The mean vector of the words of a text: a = Σ n_w v_w / Σ n_w over its words w, which it holds n_w times.
+
+    It is 0 where a text holds no word. The vectors v start as N(0, 0.1²), and no weight decays.
+    """
+
+    features: int
+
+    @nn.compact
+    def __call__(self, x: Inputs) -> Float[Array, "*B F"]:
+        """The means of texts whose numbers of words are ``x``."""
+        vectors = self.param("vectors", nn.initializers.normal(0.1), (x.shape[-1], self.features))
+        if isinstance(x, Sparse):
+            total, words = sparse_product(x, vectors), x.sums()[:, None]
+        else:
+            dense, vectors = nn.dtypes.promote_dtype(x, vectors)
+            total, words = product(dense, vectors), jnp.sum(dense, axis=-1, keepdims=True)
+        return total / jnp.where(words > 0, words, 1)
+
+
+class DAN(nn.Module):
+    """A deep averaging network: a perceptron on the mean vector of a text's words (Iyyer et al., ACL 2015).
+
+    In training each word of a text is left out with the probability ``word_dropout``, wherever it stands in it,
+    and the mean is that of the others.
+    """
+
+    hidden: tuple[int, ...]
+    classes: int
+    activation: Activation = sigmoid
+    embedding: int = 300
+    word_dropout: float = 0.3
+
+    @nn.compact
+    def __call__(
+        self, x: Inputs, *, slope: Scalar = 1.0, dropout: Scalar | None = None, train: bool = False
+    ) -> Float[Array, "*B C"]:
+        """The logits of texts whose numbers of words are ``x``; dropout as in `MLP`."""
+        if train and self.word_dropout:
+            numbers = x.values if isinstance(x, Sparse) else jnp.asarray(x)
+            kept = jax.random.bernoulli(self.make_rng("dropout"), 1 - self.word_dropout, numbers.shape)
+            numbers = jnp.where(kept, numbers, 0)
+            x = x.with_values(numbers) if isinstance(x, Sparse) else numbers
+        perceptron = MLP(self.hidden, self.classes, self.activation)
+        return perceptron(Average(self.embedding)(x), slope=slope, dropout=dropout)
+
+    @classmethod
+    def of(cls, config: Any, classes: int) -> "DAN":
+        """The network of a configuration, whose fields model.embedding and model.word_dropout are the sizes.
+
+        Raises:
+            UserError: for another attribute, or a value that can't be.
+        """
+        found: dict[str, Any] = {"embedding": cls.embedding, "word_dropout": cls.word_dropout}
+        for name, value in config.model_attributes.items():
+            if name not in found:
+                raise UserError(
+                    f"model.{name} is set, and the model dan has no attribute {name!r}{nearest(name, found)}; it "
+                    f"has {', '.join(found)}"
+                )
+            found[name] = value
+        for name, kind in (("embedding", int), ("word_dropout", float)):
+            check_type(f"model.{name}", found[name], kind)
+        check_count("model.embedding", found["embedding"])
+        check_range("model.word_dropout", found["word_dropout"], least=0, below=1)
+        return cls(config.hidden, classes, activation_of(config.activation), **found)
 
 
 MODELS: dict[str, Callable[[Any, int], Network]] = {
     "mlp": lambda config, classes: MLP(config.hidden, classes, activation_of(config.activation), config.residual),
+    "dan": DAN.of,
     "softmax_regression": lambda config, classes: SoftmaxRegression(classes, config.relu_logits),
 }
 """``(configuration, C) -> module``."""
+
+READ_SPARSE = (MLP, SoftmaxRegression, DAN)
+"""Modules that read sparse inputs as they are; others are given each batch of them dense."""
 
 
 def network_of(config: Any, classes: int, inputs: int) -> Network:
@@ -149,7 +239,7 @@ def _check(part: Part, network: Network, classes: int, inputs: int) -> None:
 def call(
     network: Network,
     params: Params,
-    x: Float[Array | np.ndarray, "*B D"],
+    x: Inputs,
     *,
     slope: Scalar = 1.0,
     dropout: Scalar | None = None,
@@ -157,7 +247,12 @@ def call(
 ) -> Float[Array, "*B C"]:
     """The outputs of any network; with a ``key`` for its random stream, those of training."""
     given = _given(network, training=key is not None, slope=slope, dropout=dropout)
+    x = _read_by(network, x)
     return network.apply({"params": params}, x, **given, rngs=None if key is None else {"dropout": key})
+
+
+def _read_by(network: Network, x: Inputs) -> Inputs:
+    return x.dense() if isinstance(x, Sparse) and not isinstance(network, READ_SPARSE) else x
 
 
 def is_random(network: Network, dropout: bool) -> bool:
@@ -192,15 +287,27 @@ def drop(key: Key, x: Float[Array, "*shape"], rate: Scalar) -> Float[Array, "*sh
     return jnp.where(jax.random.uniform(key, x.shape, x.dtype) < keep, x / keep, 0)
 
 
-def _dot_general(x: Array, w: Array, *_: Any, **__: Any) -> Array:
-    """What a Dense layer asks for: always the product over the last axis of x."""
-    return product(x, w)
-
-
 def own_start(network: Network, inputs: int) -> Callable[[Key], Params]:
     """A key to the parameters with which the module starts by itself."""
     x = jnp.zeros((1, inputs), jnp.float32)
     return lambda key: _init(network, {"params": key}, x)["params"]
+
+
+def with_vectors(params: Params, vectors: Float[Array | np.ndarray, "D F"]) -> Params:
+    """Parameters whose words start with these vectors; those with NaN keep the ones that were drawn.
+
+    Raises:
+        UserError: for a network that has no vectors of words, or shorter or longer ones.
+    """
+    drawn = params.get("Average_0", {}).get("vectors")
+    if drawn is None:
+        raise UserError("data.vectors is set, which is for the model dan: it is the one that has vectors of words")
+    if drawn.shape != vectors.shape:
+        raise UserError(
+            f"model.embedding is {drawn.shape[1]}, and the vectors of data.vectors have {vectors.shape[1]} numbers"
+        )
+    known = ~jnp.isnan(vectors)
+    return {**params, "Average_0": {"vectors": jnp.where(known, vectors, drawn).astype(drawn.dtype)}}
 
 
 def param_shapes(network: Network, inputs: int, dtype: Dtype = jnp.float32) -> Params:
@@ -245,7 +352,7 @@ def _layers_as_made(params: Params, path: tuple[str, ...] = ()) -> list[str]:
 
 
 def layer_outputs(
-    network: Network, params: Params, x: Float[Array, "B D"], slope: Scalar = 1.0
+    network: Network, params: Params, x: Float[Array, "B D"] | Sparse, slope: Scalar = 1.0
 ) -> dict[str, Float[Array, "B *F"]]:
     """What each layer with kernels puts out for a batch, before its activation."""
     with_kernels = {
@@ -254,7 +361,7 @@ def layer_outputs(
     given = _given(network, slope=slope)
     _, captured = network.apply(
         {"params": params},
-        x,
+        _read_by(network, x),
         **given,
         capture_intermediates=lambda module, _: "/".join(module.path) in with_kernels,
         mutable=["intermediates"],

@@ -14,8 +14,10 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from nnjax.config import Config, DataConfig
-from nnjax.data import Preprocessing
+from nnjax.data import Preprocessing, Words
+from nnjax.data.columns import check_there
 from nnjax.data.frames import read_frame
+from nnjax.data.inputs import is_sparse, read_sparse
 from nnjax.data.targets import Standard
 from nnjax.fields import canonical
 from nnjax.nn.layers import layer_names
@@ -27,16 +29,18 @@ from nnjax.results.forward import read_program
 from nnjax.results.labels import KEPT, PARAMS, variable_of
 from nnjax.results.provenance import plain
 from nnjax.results.runs import labels_of
+from nnjax.sparse import Sparse
 from nnjax.spelling import nearest
 from nnjax.tasks import CLASSIFICATION, counted, task_of
 from nnjax.types import Params
 from nnjax.validation import UserError
 
 Inputs: TypeAlias = ArrayLike | Any
-"""Inputs ``[N, D]``; a frame, or a file, for a network that was trained on a table."""
+"""Inputs ``[N, D]``, sparse ones too; a frame, or a file, for a network that was trained on a table, and texts, or
+a frame with them, for one that was trained on texts."""
 
-BLOCK = 10_000
-"""Examples that are put through a network at a time."""
+BLOCK, OF_TEXTS = 10_000, 500
+"""Examples that are put through a network at a time, and those with sparse inputs."""
 
 
 class Network:
@@ -48,12 +52,13 @@ class Network:
         classes, inputs: C and D.
         scale: what its inputs are divided by, as they were in training.
         class_names: what its classes are called, in order; nothing where they are numbers.
-        preprocessing: what made the inputs of a table's columns; None where it was trained on no table.
+        preprocessing: what made the inputs of a table's columns, or of texts; None where it was trained on
+            neither.
         task: classification, regression or multilabel.
         standard: of a regression what brings outputs into the units of the targets.
 
-    What was trained on a table takes a frame, or a file, wherever it takes inputs ``x``, and then says and takes
-    labels as the target's column has them.
+    What was trained on a table takes a frame, or a file, wherever it takes inputs ``x``, and what was trained on
+    texts a list of them; they then say and take labels as the target's column has them.
     """
 
     def __init__(
@@ -66,7 +71,7 @@ class Network:
         scale: float,
         program: bytes | None = None,
         class_names: tuple[str, ...] = (),
-        preprocessing: Preprocessing | None = None,
+        preprocessing: Preprocessing | Words | None = None,
         task: str = CLASSIFICATION,
         standard: Standard | None = None,
     ) -> None:
@@ -79,6 +84,7 @@ class Network:
         self.preprocessing = preprocessing
         self.task = task
         self.standard = standard
+        self._reads_sparse = program is None
         self._forward = self._by_module() if program is None else read_program(program)
 
     def __repr__(self) -> str:
@@ -103,10 +109,11 @@ class Network:
         Raises:
             UserError: for inputs of another shape, and a frame that isn't like the table.
         """
-        inputs = np.asarray(x) if self.preprocessing is None or not _is_table(x) else self._of_table(x)
+        inputs = self._inputs(x)
         if inputs.ndim != 2 or inputs.shape[1] != self.inputs:
             raise UserError(f"x has the shape {list(inputs.shape)}, and must have [N, {self.inputs}]")
-        blocks = [self._block(inputs[i : i + BLOCK]) for i in range(0, len(inputs), BLOCK)]
+        block = OF_TEXTS if isinstance(inputs, Sparse) else BLOCK
+        blocks = [self._block(inputs[i : i + block]) for i in range(0, len(inputs), block)]
         return np.concatenate(blocks) if blocks else np.zeros((0, self.classes), np.float32)
 
     def predict_proba(self, x: Inputs) -> Float[np.ndarray, "N C"]:
@@ -136,7 +143,7 @@ class Network:
         row of 0 and 1, 1 where the probability is more than ½.
         """
         said = self._said(self.logits(x))
-        if self.task != CLASSIFICATION or self.preprocessing is None or not _is_table(x):
+        if self.task != CLASSIFICATION or self.preprocessing is None or not self._is_raw(x):
             return said
         return np.array(self.preprocessing.labels)[said]
 
@@ -204,14 +211,23 @@ class Network:
             raise UserError(f"y has the shape {list(targets.shape)}, and must have {list(wanted)}")
         return targets.reshape(wanted)
 
-    def _of_table(self, x: Any) -> np.ndarray:
-        assert self.preprocessing is not None
+    def _is_raw(self, x: Any) -> bool:
+        """Whether these are texts or a table, and no inputs."""
+        return _is_table(x) or (isinstance(self.preprocessing, Words) and _is_text(x))
+
+    def _inputs(self, x: Any) -> np.ndarray | Sparse:
+        if is_sparse(x):
+            return read_sparse(x, "x")
+        if self.preprocessing is None or not self._is_raw(x):
+            return np.asarray(x)
+        if isinstance(self.preprocessing, Words):
+            return self.preprocessing.inputs_of(_texts(x, self.preprocessing.column))
         path = os.fspath(x) if isinstance(x, str | os.PathLike) else "the frame"
         return self.preprocessing.inputs_of(read_frame(x).frame, path)
 
     def _labels(self, x: Any, y: ArrayLike, count: int) -> np.ndarray:
         labels = np.asarray(y)
-        if self.preprocessing is not None and _is_table(x):
+        if self.preprocessing is not None and self._is_raw(x):
             labels = self.preprocessing.numbers_of(labels)
         if labels.shape != (count,) or labels.dtype.kind not in "iu":
             raise UserError(
@@ -226,9 +242,15 @@ class Network:
         module = self.module
         return jax.jit(lambda params, x, slope: call(module, params, x, slope=slope))
 
-    def _block(self, x: np.ndarray) -> np.ndarray:
+    def _block(self, x: np.ndarray | Sparse) -> np.ndarray:
         # As in training: times the inverse of the scale, in 32 bits.
-        inputs = jnp.asarray(x, jnp.float32) * (1 / jnp.float32(self.scale))
+        factor = 1 / jnp.float32(self.scale)
+        inputs: Any
+        if isinstance(x, Sparse):
+            inputs = Sparse(jnp.asarray(x.places), jnp.asarray(x.values, jnp.float32) * factor, x.inputs)
+            inputs = inputs if self._reads_sparse else inputs.dense()
+        else:
+            inputs = jnp.asarray(x, jnp.float32) * factor
         return np.asarray(self._forward(self.params, inputs, jnp.float32(self.config.activation_slope)))
 
 
@@ -271,7 +293,7 @@ def network(results: xr.Dataset, which: str = "best", **labels: Any) -> Network:
         scale=data["scale"],
         program=program,
         class_names=tuple(data.get("class_names", ())),
-        preprocessing=None if text is None else Preprocessing.read(json.loads(text)),
+        preprocessing=None if text is None else _preprocessing(json.loads(text)),
         task=data.get("task", CLASSIFICATION),
         standard=Standard(*map(np.array, standard.values())) if standard else None,
     )
@@ -347,6 +369,30 @@ def _dataset(results: xr.Dataset, config: Config) -> dict[str, Any]:
     wanted = plain(vars(config.data))
     unsaid = plain(vars(DataConfig()))  # as in files from before there was a field
     return next((data for data in found if unsaid | (data["config"] or {}) == wanted), found[0])
+
+
+def _preprocessing(said: dict[str, Any]) -> Preprocessing | Words:
+    """What made the inputs, of columns or of texts."""
+    return Words.read(said) if "words" in said else Preprocessing.read(said)
+
+
+def _is_text(x: Any) -> bool:
+    """Whether these are texts: one, a list or an array of them."""
+    if isinstance(x, str):
+        return True
+    first = next(iter(x), None) if isinstance(x, list | tuple | np.ndarray) or hasattr(x, "to_numpy") else None
+    return isinstance(first, str)
+
+
+def _texts(x: Any, column: str) -> list[Any]:
+    """The texts in a list or, by the name of their column, in a frame."""
+    if isinstance(x, str):
+        return [x]
+    if not _is_table(x):
+        return list(x)
+    frame = read_frame(x).frame
+    check_there([column], frame, "the frame")
+    return list(frame[column])
 
 
 def _is_table(x: Any) -> bool:

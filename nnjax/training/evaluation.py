@@ -33,7 +33,7 @@ def evaluate(
     def of_batch(first: Int[Array, ""]) -> Sums:
         # The last batch ends with the split, and leaves out what the one before it has seen.
         start = jnp.minimum(first, count - size)
-        taken = type(examples)(*(jax.lax.dynamic_slice_in_dim(part, start, size) for part in examples))
+        taken = jax.tree.map(lambda part: jax.lax.dynamic_slice_in_dim(part, start, size), examples)
         batch = batch_of(taken, (start + jnp.arange(size) >= first).astype(scale.dtype), scale)
         return score(structure, call(structure.network, params, batch.x, slope=hyper.activation_slope), batch)
 

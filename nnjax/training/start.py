@@ -11,7 +11,7 @@ from nnjax.data.batches import Splits, take_batch
 from nnjax.data.dataset import Dataset
 from nnjax.data.order import epoch_order
 from nnjax.nn.initializers import Initializer, initialize, initializer_of
-from nnjax.nn.models import layer_outputs, own_start, param_shapes
+from nnjax.nn.models import layer_outputs, own_start, param_shapes, with_vectors
 from nnjax.training.hyper import Hyperparameters
 from nnjax.training.step import TrainState, optimizer_at
 from nnjax.training.structure import Structure, hyperparameters
@@ -67,7 +67,7 @@ def begin(config: Config, data: Dataset, seed: Seed = 0) -> Run:
     structure = Structure.of(config, data.classes, data.inputs, data.task)
     hyper = jax.tree.map(jnp.asarray, hyperparameters(config, structure, len(data.train.y)))
     train, valid, _ = data.learned
-    splits = Splits(*jax.device_put((train, valid, jnp.float32(data.scale))))
+    splits = Splits(*jax.device_put((train, valid, jnp.float32(data.scale), data.vectors)))
     keys = run_keys(*(seed if own is None else own for own in (config.init_seed, config.data_seed)))
     kind, numbers = config.initialization
     params = draw(structure, initializer_of(kind), keys.init, jnp.asarray(numbers, jnp.float32), hyper, splits)
@@ -92,7 +92,7 @@ def draw(
     """The parameters with which a run starts."""
     network, inputs = structure.network, splits.train.x.shape[1]
     x = take_batch(splits.train, jnp.arange(min(LSUV_BATCH, splits.train.y.shape[0])), splits.scale).x
-    return initialize(
+    params = initialize(
         key,
         kind,
         numbers,
@@ -101,6 +101,7 @@ def draw(
         own=own_start(network, inputs),
         outputs=lambda params: layer_outputs(network, params, x, hyper.activation_slope),
     )
+    return params if splits.vectors is None else with_vectors(params, splits.vectors)
 
 
 def init_state(structure: Structure, params: Params, hyper: Hyperparameters) -> RunState:

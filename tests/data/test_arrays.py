@@ -160,9 +160,18 @@ REFUSED_INPUTS: dict[str, tuple[Any, str]] = {
         np.zeros(3, [("a", float), ("b", float)]),
         r"inputs that are records with the fields a, b, .*structured_to_unstructured\(x\)",
     ),
-    "sparse": (
-        scipy.sparse.csr_matrix(X),
-        r"^the inputs of the train split of toy are a csr_matrix, and must be .*: give its toarray\(\)$",
+    "sparse": (scipy.sparse.csr_matrix(X), "^some splits of toy are sparse, and all must be, or none$"),
+    "empty sparse": (
+        scipy.sparse.csr_array((0, 3)),
+        r"^the train split of toy has sparse inputs of shape \(0, 3\), and they must be \[N, D\], both above 0$",
+    ),
+    "sparse not finite": (
+        scipy.sparse.csr_array([[np.inf]]),
+        "^the train split of toy holds inf among its sparse inputs, and they must be finite numbers of 32 bits$",
+    ),
+    "complex sparse": (
+        scipy.sparse.csr_array([[1j]]),
+        "^the train split of toy has sparse inputs of type complex128, and they must be real numbers$",
     ),
     "gradient": (
         Tensor(X, needs_gradient=True),
@@ -301,7 +310,7 @@ REFUSED_FIELDS: dict[str, tuple[dict[str, Any], str]] = {
     "train None": ({"train": None}, rf"^the train split of toy is None, and {PAIR}$"),
     "test None": ({"test": None}, rf"^the test split of toy is None, and {PAIR}$"),
     "one": ({"train": (X,)}, rf"^the train split of toy is a tuple of 1, and {PAIR}$"),
-    "three": ({"train": (X, Y, Y)}, rf"is a tuple of 3, and {PAIR}$"),
+    "four": ({"train": (X, Y, Y, Y)}, rf"is a tuple of 4, and {PAIR}$"),
     "inputs only": ({"train": X}, rf"is an ndarray of shape \(3, 2\), and {PAIR}$"),
     "an array of two": ({"train": X[:2]}, rf"is an ndarray of shape \(2, 2\), and {PAIR}$"),
     "mapping": ({"train": {"x": X, "y": Y}}, rf"is a dict, and {PAIR}$"),
@@ -309,7 +318,6 @@ REFUSED_FIELDS: dict[str, tuple[dict[str, Any], str]] = {
     "fraction of classes": ({"classes": 2.5}, r"^toy has 2\.5 classes, and must have a whole number of them$"),
     "classes True": ({"classes": True}, r"^toy has True classes, and must have a whole number"),
     "classes in words": ({"classes": "3"}, r"^toy has '3' classes, and must have a whole number"),
-    "no classes": ({"classes": None}, r"^toy has None classes, and must have a whole number"),
     "whole float": ({"classes": 3.0}, r"^toy has 3\.0 classes, and must have a whole number"),
     "too many classes": ({"classes": 2**31}, r"^toy has 2147483648 classes, and must have at most 2147483647$"),
     "no text for a name": ({"name": 3}, r"^the name of a data set is 3, and must be a text$"),
