@@ -6,6 +6,7 @@ import pytest
 
 from nnjax.reporting.folder import FILES
 from nnjax.search import sweep as sweeps
+from tests.texts import BLAME, PRAISE
 
 LEARNING_RATE = str(Path(__file__).parent.parent / "experiments" / "learning_rate.py")
 TINY = ("--epochs", "1", "--seeds", "2", "--hidden", "4")
@@ -65,3 +66,33 @@ def test_mistakes_and_help_of_the_study(study):
     assert "(default: results/learning_rate)" in words
     assert '(default: {"learning_rate": [1, 0.1, 0.05, 0.01]})' in words
     assert "Passes over the training examples, E. (default: 100)" in words
+
+
+def test_the_study_of_sentiment_compares_bags_with_averages(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    script = str(Path(LEARNING_RATE).parent / "sentiment.py")
+    folder = tmp_path / "reviews"
+    folder.mkdir()
+    for name, texts in (("pos", PRAISE), ("neg", BLAME)):
+        (folder / f"reviews.{name}").write_text("\n".join(texts * 2))
+    of_files = (
+        "--data.name",
+        "text",
+        "--data.file",
+        str(folder),
+        "--data.folds",
+        "4",
+        "--axes.data.fold",
+        "[0, 3]",
+    )
+    for more, runs, words in (
+        ((), "8 settings × 4 seeds = 32 runs in 8 groups", "dan 35-300-512-512-512-2 (relu, cross_entropy, adam"),
+        ((*of_files, "--batch_size", "8"), "8 settings × 2 folds × 4 seeds = 64 runs in 16 groups", "on reviews"),
+    ):
+        monkeypatch.setattr(sys, "argv", [script, "--dry-run", *more])
+        with pytest.raises(SystemExit) as end:
+            runpy.run_path(script, run_name="__main__")
+        out, err = capsys.readouterr()
+        assert (end.value.code, err) == (0, "")
+        assert out.startswith(runs)
+        assert words in out
