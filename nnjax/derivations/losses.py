@@ -4,6 +4,7 @@ A batch has B examples with C outputs; its loss is the mean over the batch. t ar
 """
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from nnjax.derivations.softmax import one_hot, softmax
@@ -18,9 +19,22 @@ def mse_gradient(outputs: Float[Array, "B C"], targets: Float[Array, "B C"]) -> 
     return 2 * (outputs - targets) / (batch * classes)
 
 
-def label_mse_gradient(outputs: Float[Array, " C"], label: Int[Array, ""]) -> Float[Array, " C"]:
+def label_mse_gradient(outputs: Float[Array, " C"], target: Int[Array, ""]) -> Float[Array, " C"]:
     """The gradient of (1/C) Σ_j (o_j − [j = y])² for one example: 2 (o − y) / C, y one-hot."""
-    return 2 * (outputs - one_hot(outputs, label)) / outputs.shape[0]
+    return 2 * (outputs - one_hot(outputs, target)) / outputs.shape[0]
+
+
+def label_mae_gradient(outputs: Float[Array, " C"], target: Int[Array, ""]) -> Float[Array, " C"]:
+    """The gradient of (1/C) Σ_j |o_j − [j = y]| for one example: sign(o − y) / C, 0 of an output that is right."""
+    return jnp.sign(outputs - one_hot(outputs, target)) / outputs.shape[0]
+
+
+def label_huber_gradient(outputs: Float[Array, " C"], target: Int[Array, ""]) -> Float[Array, " C"]:
+    """The gradient of Huber's loss with δ = 1 for one example: e = o − y, cut off at −1 and 1, over C.
+
+    ½ e² has the derivative e, and |e| − ½ has sign(e): they meet where |e| is 1.
+    """
+    return jnp.clip(outputs - one_hot(outputs, target), -1, 1) / outputs.shape[0]
 
 
 def binary_cross_entropy_gradient(p: Float[Array, "B C"], targets: Float[Array, "B C"]) -> Float[Array, "B C"]:

@@ -105,7 +105,7 @@ def _losses() -> list[Formula]:
         return decay * jnp.sum(w**2) / 2
 
     pair = {"outputs": (4, 3), "targets": (4, 3)}
-    labelled = {"outputs": (3,), "label": ":labels3"}
+    labelled = {"outputs": (3,), "target": ":labels3"}
     logits = {"logits": (3,), "label": ":labels3"}
     probabilities = {"p": "4,3:probability", "targets": "4,3:binary"}
     return [
@@ -113,6 +113,7 @@ def _losses() -> list[Formula]:
         Formula(
             "MSE of a label", "2 (o_j − [j = y]) / C", losses.label_mse_gradient, "nnjax.nn.losses:mse", labelled
         ),
+        Formula("MAE of a label", "sign(e_j) / C", losses.label_mae_gradient, "nnjax.nn.losses:mae", labelled),
         Formula("binary cross-entropy in p", "(p − t) / (p (1 − p)) / (BC)", bce, binary, probabilities),
         Formula(
             "binary cross-entropy in z",

@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 import re
 
@@ -163,8 +164,8 @@ MISTAKES = {
     "type": (["train", "--learning_rate", "fast"], "learning_rate is 'fast', and must be a number"),
     "data": (
         ["train", "--data", "mnist"],
-        "data is 'mnist', and must be a mapping that may hold name, dir, source, valid_fraction, split_seed, "
-        "file, target, columns, missing, scaling, split, split_column, test_fraction, folds, fold",
+        "data is 'mnist', and must be a mapping that may hold "
+        + ", ".join(item.name for item in dataclasses.fields(DataConfig)),
     ),
     "choice": (
         ["train", "--activation", "rely"],
@@ -228,7 +229,7 @@ def test_help_says_what_every_field_is_and_its_default(capsys):
     for name in field_names():
         assert f"--{name} " in words
     assert "--learning_rate NUMBER η, the peak of the schedule. (default: 0.1)" in words
-    assert "--hidden LIST Widths of the hidden layers of an mlp. (default: [3, 4])" in words
+    assert "--hidden LIST Widths of the hidden layers of an mlp or a dan. (default: [3, 4])" in words
     assert "Passes over the training examples, E. (default: 77)" in words
     assert "--data.split_seed N|None Shuffle the training set with this seed" in words
     assert "--axes.FIELD LIST" in words

@@ -253,7 +253,7 @@ def test_help_lists_all_of_it(command):
 
 @pytest.mark.usefixtures("untrained")
 def test_a_dry_run_plans_the_settings_that_are_asked_for_first(command, tmp_path, monkeypatch):
-    monkeypatch.setattr(estimate, "calibrate", lambda plan: Speed(2, 1e9, 1e-5, 0.1, 2))
+    monkeypatch.setattr(estimate, "calibrate", lambda plan: Speed(2, 1e9, 1e-5, 0.3, 2))
     argv = (*SPACE, *TINY, "--sampler", "sobol", "--batch", "3", "--halving", "2", "--output", "out", "--dry-run")
     code, out, err = command("search", *argv)
     assert (code, err) == (0, "")

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import math
 import os
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from nnjax.cli.search_options import read_search
 from nnjax.cli.yaml_files import SECTIONS, read_file, read_yaml
-from nnjax.config import Config, of_task, replace
+from nnjax.config import Config, DataConfig, of_task, replace
 from nnjax.search.ends import check_space
 from nnjax.search.space import parse_space
 from nnjax.validation import UserError
@@ -176,7 +177,8 @@ MISTAKES = {
     ),
     "data": (
         "data: mnist",
-        "data is 'mnist', and must be a mapping that may hold name, dir, source, valid_fraction, split_seed",
+        "data is 'mnist', and must be a mapping that may hold "
+        + ", ".join(item.name for item in dataclasses.fields(DataConfig)),
     ),
 }
 

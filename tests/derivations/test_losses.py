@@ -16,6 +16,8 @@ from nnjax.nn import losses as engine
 PER_EXAMPLE = {
     "cross_entropy": softmax.label_cross_entropy_gradient,
     "mse": losses.label_mse_gradient,
+    "mae": losses.label_mae_gradient,
+    "huber": losses.label_huber_gradient,
     "mse_probabilities": softmax.mse_probabilities_gradient,
     "binary_cross_entropy": losses.label_binary_cross_entropy_gradient,
 }
