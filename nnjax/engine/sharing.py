@@ -79,7 +79,7 @@ def _share_new(works: Sequence[Work], able: Sequence[int], known: Known) -> list
     if len(able) < (1 if known.activations else 2):
         return found
     for index in able:
-        kinds.setdefault((_like(works[index]), len(works[index].config.hidden)), []).append(index)
+        kinds.setdefault((_like(works[index]), works[index].inputs), []).append(index)
     for of_kind in kinds.values():
         chosen = [works[index] for index in of_kind]
         for joined in join(chosen, IN_A_SEARCH) if known.activations else join(chosen):
@@ -112,10 +112,8 @@ def shared_seconds(work: Work, shared: Shared) -> float:
 
 
 def _like(work: Work) -> Structure:
-    """What a program's structures have in common."""
-    return dataclasses.replace(
-        work.structure.without_options(), network=MLP((), work.classes, identity), layers=work.structure.layers
-    )
+    """What a program's structures have in common, its layers among it."""
+    return dataclasses.replace(work.structure.without_options(), network=MLP((), work.classes, identity))
 
 
 def _program(works: Sequence[Work], joined: Joined, more: Iterable[str]) -> Shared:

@@ -235,3 +235,11 @@ def test_best_epochs_and_predictions_are_those_of_own_programs(digits):
                 classes.append(network.predict(digits.test.x))
             same += epochs[0] == epochs[1] and bool((classes[0] == classes[1]).all())
     assert same >= 99
+
+
+def test_data_of_other_inputs_has_other_programs():
+    wide = {"data.name": ["iris", "wine"], "hidden": [(5,), (9,)]}
+    todo = plan(Config(batch_size=16, epochs=2), None, wide, seeds=1)
+    assert {(group.shared.inputs, group.data.inputs) for group in todo.groups} == {(4, 4), (13, 13)}
+    results = run_plan(todo, progress=False)
+    assert (results.status == "finished").all()
