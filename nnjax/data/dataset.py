@@ -1,6 +1,5 @@
 """A data set: three splits of labelled examples, checked when it is made."""
 
-import functools
 import hashlib
 import json
 import numbers
@@ -73,12 +72,12 @@ class Dataset:
     vectors: np.ndarray | None = None
     """[D, F], with which the vectors of words start in a dan; NaN where one is drawn. None for all."""
 
-    @functools.cached_property
+    @cached_property
     def standard(self) -> Standard | None:
         """What real targets are learned less, and what divides them; None of classes and labels."""
         return Standard.of(self.train.y) if self.task == "regression" else None
 
-    @functools.cached_property
+    @cached_property
     def learned(self) -> tuple[Examples | Weighted, ...]:
         """Training, validation and test examples as a network learns them: real targets standardised, [N, C]."""
         splits = (self.train, self.valid, self.test)
@@ -86,7 +85,7 @@ class Dataset:
             return splits
         return tuple(split._replace(y=self.standard.apply(split.y)) for split in splits)
 
-    @functools.cached_property
+    @cached_property
     def together(self) -> Examples | Weighted:
         """All examples as they are learned, in one array: of training, then of validation, then of the test."""
         return type(self.train)(*(np.concatenate(parts) for parts in zip(*self.learned, strict=True)))

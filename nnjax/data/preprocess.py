@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnjax.data.columns import Column, check_there, listed, numbers_of, truths_of, words_of
-from nnjax.data.target_column import Label, class_numbers
+from nnjax.data.target_column import Label, OfLabels
 from nnjax.validation import UserError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ deviations."""
 
 
 @dataclass(frozen=True)
-class Preprocessing:
+class Preprocessing(OfLabels):
     """What makes inputs of a table's columns, and labels of its target."""
 
     columns: tuple[Mapping[str, Any], ...]
@@ -61,14 +61,6 @@ class Preprocessing:
         check_there((str(column["name"]) for column in self.columns), frame, what)
         blocks = [_block(column, frame[column["name"]], self.missing) for column in self.columns]
         return np.concatenate(blocks, axis=1).astype(np.float32)
-
-    def numbers_of(self, labels: np.ndarray) -> np.ndarray:
-        """The numbers [N] of the classes that the target's column calls so.
-
-        Raises:
-            UserError: for a label that is no class's.
-        """
-        return class_numbers(labels, self.labels, self.target)
 
     def described(self) -> dict[str, Any]:
         """All of it in numbers, texts, lists and mappings, which `read` reads back equal."""

@@ -1,4 +1,4 @@
-"""The column of a table that is to be predicted, as labels."""
+"""The column of a table that is to be predicted, as labels or a quantity."""
 
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -81,7 +81,7 @@ def read_target(column: "pd.Series", task: str = "auto") -> Target:
         return _quantity(values, kind, what)
     if kind not in ("truths", "numbers", "texts"):
         raise UserError(f"{what} holds {kind}, such as {short(values[0])}, and must hold classes")
-    plain = [value.item() if hasattr(value, "item") else value for value in values]
+    plain = [_plain(value) for value in values]
     labels: list[Any] = sorted(set(plain))
     if isinstance(column.dtype, pd.CategoricalDtype):
         seen = set(plain)
@@ -113,22 +113,28 @@ def _quantity(values: list[Any], kind: str, what: str) -> Target:
     return Target(y, ())
 
 
-def class_numbers(given: np.ndarray, labels: tuple[Label, ...], target: str) -> np.ndarray:
-    """The numbers [N] of the classes that a target calls so.
+class OfLabels:
+    """What knows the classes of a target by what its column calls them."""
 
-    Raises:
-        UserError: for a label that is no class's.
-    """
-    numbers = {label: number for number, label in enumerate(labels)}
-    plain = given.astype(object).ravel().tolist()
-    for place, label in enumerate(plain):
-        if label not in numbers:
-            known = ", ".join(str(label) for label in labels[:10])
-            raise UserError(
-                f"y holds the label {label!r} in row {place + 1}, and must hold those of {target}: "
-                f"{known}{nearest(label, map(str, labels))}"
-            )
-    return np.array([numbers[label] for label in plain], int).reshape(given.shape)
+    target: str
+    labels: tuple[Label, ...]
+
+    def numbers_of(self, labels: np.ndarray) -> np.ndarray:
+        """The numbers [N] of the classes that the target's column calls so.
+
+        Raises:
+            UserError: for a label that is no class's.
+        """
+        numbers = {label: number for number, label in enumerate(self.labels)}
+        plain = labels.astype(object).ravel().tolist()
+        for place, label in enumerate(plain):
+            if label not in numbers:
+                known = ", ".join(str(label) for label in self.labels[:10])
+                raise UserError(
+                    f"y holds the label {label!r} in row {place + 1}, and must hold those of {self.target}: "
+                    f"{known}{nearest(label, map(str, self.labels))}"
+                )
+        return np.array([numbers[label] for label in plain], int).reshape(labels.shape)
 
 
 def _check_classes(labels: list[Any], rows: int, what: str, kind: str) -> None:

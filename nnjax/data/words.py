@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from nnjax.data.arrays import kind_of
-from nnjax.data.target_column import Label, class_numbers
+from nnjax.data.target_column import Label, OfLabels
 from nnjax.sparse import Sparse
 from nnjax.validation import UserError
 
@@ -24,7 +24,7 @@ TOKEN = r"\w+(?:['’]\w+)*|[^\w\s]"
 
 
 @dataclass(frozen=True)
-class Words:
+class Words(OfLabels):
     """What makes inputs of texts, and labels of their classes."""
 
     words: tuple[str, ...]
@@ -80,14 +80,6 @@ class Words:
             rows = np.repeat(np.arange(len(ends) - 1), np.diff(ends))
             values /= np.sqrt(np.bincount(rows, values**2, len(ends) - 1))[rows]
         return Sparse.of(scipy.sparse.csr_array((values, places, ends), (len(ends) - 1, len(self.words))))
-
-    def numbers_of(self, labels: np.ndarray) -> np.ndarray:
-        """The numbers [N] of the classes that are called so.
-
-        Raises:
-            UserError: for a label that is no class's.
-        """
-        return class_numbers(labels, self.labels, self.target)
 
     def described(self) -> dict[str, Any]:
         """All of it in numbers, texts, lists and mappings, which `read` reads back equal."""

@@ -144,22 +144,22 @@ def settings_of_this_thread() -> Callable[[], contextlib.ExitStack]:
 
 
 @contextlib.contextmanager
-def calling() -> Iterator[None]:
-    """What jax is set to doesn't hold for a call either: infinities and NaN are values, numbers the host's.
-
-    The best accuracy so far begins at −∞, and a run that diverges ends with NaN, which is found by the epoch.
-    """
-    with jax.disable_jit(False), jax.debug_nans(False), jax.debug_infs(False), jax.transfer_guard("allow"):
-        yield
-
-
-@contextlib.contextmanager
 def _compiling() -> Iterator[None]:
     """What somebody has set jax to, for code of his own, doesn't hold for the engine's programs in this thread.
 
     Without jit there is no program, and a seed means the same numbers in every process.
     """
     with jax.disable_jit(False), jax.default_prng_impl("threefry2x32"), jax.threefry_partitionable(True):
+        yield
+
+
+@contextlib.contextmanager
+def calling() -> Iterator[None]:
+    """Likewise for a call: infinities and NaN are values to these programs, and a few numbers come from the host.
+
+    The best accuracy so far begins at −∞, and a run that diverges ends with NaN, which is found by the epoch.
+    """
+    with jax.disable_jit(False), jax.debug_nans(False), jax.debug_infs(False), jax.transfer_guard("allow"):
         yield
 
 

@@ -45,7 +45,7 @@ def layout(rows: int, most: int, batch_size: int, trained: int, evaluated: int) 
         trained: how many these are, N; 0 to evaluate alone.
         evaluated: how many are evaluated after that, V.
     """
-    steps, pieces = num_batches(trained, batch_size), num_batches(min(batch_size, max(trained, 1)), rows)
+    steps = num_batches(trained, batch_size)
     source = np.full((most, rows), trained + evaluated)
     share, does = np.zeros(most, np.float32), np.zeros(most, np.uint32)
     spacing = norm_spacing(steps) if steps else 1
@@ -59,7 +59,6 @@ def layout(rows: int, most: int, batch_size: int, trained: int, evaluated: int) 
             does[part] = ADDS
             part += 1
         does[part - 1] |= UPDATES | (MEASURES if step % spacing == 0 else 0)
-    assert part <= steps * pieces
     for piece in range(num_batches(evaluated, rows)):
         of_part = np.arange(piece * rows, min((piece + 1) * rows, evaluated))
         source[part, : len(of_part)] = trained + of_part

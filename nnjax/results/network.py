@@ -125,9 +125,13 @@ class Network:
         Raises:
             UserError: of a regression, which has none.
         """
-        outputs = jnp.asarray(self.logits(x))
         if self.task == "regression":
             raise UserError("a regression has no probabilities: predict gives its targets")
+        return self._probabilities(self.logits(x))
+
+    def _probabilities(self, logits: np.ndarray) -> np.ndarray:
+        """The probabilities that outputs ``[N, C]`` say."""
+        outputs = jnp.asarray(logits)
         if self.task == "multilabel":
             return np.asarray(jax.nn.sigmoid(outputs))
         if self.config.loss not in ("binary_cross_entropy", "mse"):
@@ -173,7 +177,8 @@ class Network:
         """
         if self.task == "regression":
             raise UserError("a regression has no classes by which it could be judged: score gives its R²")
-        probability, said = self.predict_proba(x), self._said(self.logits(x))
+        outputs = self.logits(x)
+        probability, said = self._probabilities(outputs), self._said(outputs)
         true = self._true(x, y, len(said))
         if self.task == CLASSIFICATION:
             true, said = (np.eye(self.classes, dtype=int)[each] for each in (true, said))

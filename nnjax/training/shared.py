@@ -61,9 +61,9 @@ class Shared:
     def shapes(self) -> dict[str, tuple[int, int]]:
         """Of each layer's matrix."""
         network, names = self.structure.network, self.structure.layers
-        before = [width + 1 for width in (self.inputs, *network.hidden)]
-        hidden = dict(zip(names, zip(before, network.hidden, strict=False), strict=False))
-        return hidden | {names[-1]: (network.classes, before[-1])}
+        *before, top = (width + 1 for width in (self.inputs, *network.hidden))
+        hidden = dict(zip(names[:-1], zip(before, network.hidden, strict=True), strict=True))
+        return hidden | {names[-1]: (network.classes, top)}
 
 
 class Sizes(NamedTuple):
