@@ -13,6 +13,9 @@ from nnjax.nn.curves import CURVES, curved, slope
 
 Z = np.concatenate([np.linspace(-12, 12, 241), [-1e4, -1e-6, -0.0, 0.0, 1e-6, 1e4]]).astype(np.float32)
 
+# XLA takes numbers that are barely normal for 0, where the derivative of a kink is another one.
+Z_BUT_AT_EDGES = st.floats(-30, 30, width=32).map(lambda z: z if abs(z) > 1e-30 else 0.0)
+
 PUBLISHED = {
     "identity": lambda z, k: (z, np.ones_like(z)),
     "sigmoid": lambda z, k: (scipy.special.expit(z), scipy.special.expit(z) * scipy.special.expit(-z)),
@@ -42,7 +45,7 @@ def test_value_and_slope(name, k):
 
 
 @pytest.mark.parametrize("name", CURVES)
-@given(st.floats(-30, 30, width=32, allow_subnormal=False), st.floats(0.125, 10, width=32))
+@given(Z_BUT_AT_EDGES, st.floats(0.125, 10, width=32))
 def test_it_is_the_activation(name, z, k):
     value, derivative = of(name, np.float32([z]), k)
     expected, expected_slope = jax.value_and_grad(ACTIVATIONS[name])(jnp.float32(z), jnp.float32(k))
