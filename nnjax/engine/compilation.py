@@ -13,6 +13,7 @@ from jax.experimental import serialize_executable
 from jax.stages import Compiled, Lowered
 
 from nnjax.engine import kept
+from nnjax.engine.identity import identity
 
 WORTH_KEEPING = 0.1
 """Seconds of compilation from which a program is kept."""
@@ -41,6 +42,14 @@ class Program:
     jax would compile for every device anew. Here what was compiled for the first one is loaded on the others,
     where XLA can write it down, and kept on disk. That is done before it runs, since XLA then refuses some, as
     those that sort. Where jax keeps programs itself, the other devices find them there. Threads may share it.
+
+    Args:
+        function: what is compiled.
+        donate: the argument that it eats.
+        options: of the compiler, by platform.
+        of: what the function follows from, its name among it. Where all of that can be said (`identity`), a kept
+            program is found by it; otherwise by the text that jax makes of it, which takes longer to make than
+            the program to load.
     """
 
     def __init__(
@@ -48,8 +57,10 @@ class Program:
         function: Callable[..., Any],
         donate: int | None = None,
         options: Mapping[str, dict[str, Any]] | None = None,
+        of: tuple[Any, ...] | None = None,
     ) -> None:
         self._options = options or {}
+        self._of = of
         self._jitted = jax.jit(function, donate_argnums=() if donate is None else donate)
         self._written: dict[Any, Written | None] = {}
         self._compiled: dict[Any, Compiled] = {}
@@ -75,9 +86,20 @@ class Program:
         if written:
             return _loaded(written, device)
         with _compiling():
-            lowered = self._jitted.lower(*arguments)
             options = self._options.get(device.platform, {})
-            program, self._written[shapes] = _kept_or_compiled(lowered, options, device)
+            if kept.jax_keeps():  # what comes from there can't be written down with its functions
+                return _compile(self._jitted.lower(*arguments), options)
+            said = None if self._of is None else identity(*self._of)
+            if said is not None:
+                lowered = None
+                name = kept.name_of((said, *kept.circumstances(arguments)), options, device)
+            else:
+                lowered = self._jitted.lower(*arguments)
+                # In the text what isn't used of the arguments doesn't stand.
+                name = kept.name_of((lowered.as_text(), lowered.args_info, lowered.out_tree), options, device)
+            program, self._written[shapes] = _kept(name, lowered, device) or _compiled(
+                lowered or self._jitted.lower(*arguments), name, options, lowered is None
+            )
             return program
 
 
@@ -89,28 +111,31 @@ class Written(NamedTuple):
     results: Any
 
 
-def _kept_or_compiled(
-    lowered: Lowered, options: Mapping[str, Any], device: jax.Device
-) -> tuple[Compiled, Written | None]:
-    """The program from disk, or else compiled, and what it is in bytes; None where XLA can't write it down."""
-    if kept.jax_keeps():
-        return _compile(lowered, options), None  # what comes from there can't be written down with its functions
-    name = kept.name_of(lowered, options, device)
+def _kept(name: str, lowered: Lowered | None, device: jax.Device) -> tuple[Compiled, Written | None] | None:
+    """The program that is kept under a name; with its trees where it hasn't been traced."""
     found = kept.read(name)
-    if found is not None:
-        # A program that has become unreadable is as good as none, whatever XLA says of it.
-        with contextlib.suppress(Exception):
-            written = Written(found, lowered.in_tree, lowered.out_tree)
+    # One that has become unreadable is as good as none, whatever XLA says of it.
+    with contextlib.suppress(Exception):
+        if found is not None:
+            written = Written(found, lowered.in_tree, lowered.out_tree) if lowered else pickle.loads(found)
             return _loaded(written, device), written
+    return None
+
+
+def _compiled(
+    lowered: Lowered, name: str, options: Mapping[str, Any], with_trees: bool
+) -> tuple[Compiled, Written | None]:
+    """The program compiled, and what it is in bytes, which is kept; None where XLA can't write it down."""
     began = time.perf_counter()
     program = _compile(lowered, options)
     seconds = time.perf_counter() - began
     code = _code(program)
     if code is None:
         return program, None
+    written = Written(code, lowered.in_tree, lowered.out_tree)
     if seconds >= WORTH_KEEPING:
-        kept.write(name, code)
-    return program, Written(code, lowered.in_tree, lowered.out_tree)
+        kept.write(name, pickle.dumps(written) if with_trees else code)
+    return program, written
 
 
 _missing: set[str] = set()

@@ -67,4 +67,4 @@ def _program(base: str, size: int) -> Program:
         keys = jax.random.split(run_keys(seed, 0).init, MOST_LAYERS)
         return BASES[base](keys[layer], (size,), np.float32)
 
-    return Program(numbers, options=QUICK)
+    return Program(numbers, options=QUICK, of=("draws", base, size))

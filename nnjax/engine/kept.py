@@ -50,17 +50,22 @@ def folder() -> Path | None:
     return None
 
 
-def name_of(lowered: jax.stages.Lowered, options: Mapping[str, Any], device: jax.Device) -> str:
-    """The name of a program: a hash of all that it follows from."""
+def name_of(follows_from: tuple[Any, ...], options: Mapping[str, Any], device: jax.Device) -> str:
+    """The name of a program: a hash of all that it follows from, the compiler among it."""
     client = device.client
     parts = (
-        lowered.as_text(),  # in which what isn't used of the arguments doesn't stand
-        repr((lowered.args_info, lowered.out_tree)),
+        *map(str, follows_from),
         sorted(options.items()),
         (jax.__version__, jaxlib.__version__, client.platform, client.platform_version, device.device_kind),
         os.environ.get("XLA_FLAGS", ""),
     )
     return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def circumstances(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    """What a program follows from beside its function: the shapes of its arguments, and how jax is set."""
+    leaves, tree = jax.tree.flatten(arguments)
+    return tree, [str(jax.typeof(leaf)) for leaf in leaves], sorted(jax.config.values.items())
 
 
 def read(name: str) -> bytes | None:

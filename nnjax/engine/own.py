@@ -10,7 +10,7 @@ from nnjax.data.batches import Splits
 from nnjax.engine import layout, programs
 from nnjax.engine.plan import Group
 from nnjax.engine.programs import RunInputs
-from nnjax.nn.initializers import MOST_NUMBERS, initializer_of
+from nnjax.nn.initializers import MOST_NUMBERS
 from nnjax.training.metrics import Values
 from nnjax.training.start import RunState
 from nnjax.training.structure import hyperparameters
@@ -39,8 +39,7 @@ class OwnPrograms:
 
     def start(self) -> list[RunState]:
         """The states of the chunks before the first epoch."""
-        kinds = tuple(initializer_of(kind) for kind in self.group.init_kinds)
-        program = programs.start_program(self.group.structure, kinds)
+        program = programs.start_program(self.group.structure, self.group.init_kinds)
         return [program(*chunk) for chunk in zip(self.inputs, self.splits, strict=True)]
 
     def epoch(self, chunk: int, state: RunState, epoch: int) -> tuple[RunState, Values]:

@@ -11,7 +11,8 @@ from nnjax.data.batches import Splits
 from nnjax.data.order import epoch_order
 from nnjax.engine import devices
 from nnjax.engine.compilation import LONG_VECTORS, QUICK, Program
-from nnjax.nn.initializers import Initializer
+from nnjax.nn.initializers import initializer_of
+from nnjax.parts import Part
 from nnjax.training import evaluation
 from nnjax.training.epoch import run_epoch
 from nnjax.training.hyper import Hyperparameters
@@ -36,19 +37,20 @@ class RunInputs(NamedTuple):
 
 
 @functools.lru_cache(maxsize=KEPT)
-def start_program(structure: Structure, kinds: tuple[Initializer, ...]) -> Program:
+def start_program(structure: Structure, kinds: tuple[str | Part, ...]) -> Program:
     """Compiled (runs: RunInputs [U, K], splits) → RunState [U, K], with the initial draw of every run."""
+    initializers = [initializer_of(kind) for kind in kinds]
 
     def start(run: RunInputs, splits: Splits) -> RunState:
         key = run_keys(run.init_seed, run.data_seed).init
-        draws = [functools.partial(draw, structure, kind, hyper=run.hyper, splits=splits) for kind in kinds]
+        draws = [functools.partial(draw, structure, kind, hyper=run.hyper, splits=splits) for kind in initializers]
         params = jax.lax.switch(run.init_kind, draws, key, run.init_numbers)
         return init_state(structure, params, run.hyper)
 
     def start_all(runs: RunInputs, splits: Splits) -> RunState:
         return _vmap(_vmap(lambda run: start(run, splits)))(runs)
 
-    return Program(start_all, options=QUICK)
+    return Program(start_all, options=QUICK, of=("start", structure, kinds))
 
 
 @functools.lru_cache(maxsize=KEPT)
@@ -67,7 +69,7 @@ def epoch_program(structure: Structure, batch_size: int) -> Program:
 
         return _vmap(row)(states, runs)
 
-    return Program(train_epoch_of_all, donate=0, options=LONG_VECTORS)
+    return Program(train_epoch_of_all, donate=0, options=LONG_VECTORS, of=("epoch", structure, batch_size))
 
 
 @functools.lru_cache(maxsize=KEPT)
@@ -79,7 +81,7 @@ def test_program(structure: Structure) -> Program:
             states, runs
         )
 
-    return Program(test_all, options=QUICK)
+    return Program(test_all, options=QUICK, of=("test", structure))
 
 
 def _vmap(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -135,4 +135,4 @@ def _order_program(examples: int, count: int) -> Program:
 
         return jax.vmap(of_epoch)(first + jnp.arange(count, dtype=jnp.int32))
 
-    return Program(orders, options=QUICK)
+    return Program(orders, options=QUICK, of=("orders", examples, count))

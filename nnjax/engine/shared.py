@@ -33,7 +33,7 @@ KEPT = 64
 @functools.lru_cache(maxsize=KEPT)
 def epoch_program(shared: Shared) -> Program:
     """Compiled (state, hyper, sizes, reading, examples, scale) → state, found, all of one run."""
-    return Program(functools.partial(training.run_epoch, shared), options=QUICK)
+    return Program(functools.partial(training.run_epoch, shared), options=QUICK, of=("shared epoch", shared))
 
 
 class Begun(NamedTuple):

@@ -190,8 +190,12 @@ def _tabled(name: str, classes: int) -> Metric:
     metric = METRICS[name]
     if metric.dims != ("output",) or classes > 1:
         return metric
-    finish = metric.finish
-    return dataclasses.replace(metric, dims=(), finish=lambda mean: (finish(mean) if finish else mean)[0])
+    return dataclasses.replace(metric, dims=(), finish=functools.partial(_only, metric.finish))
+
+
+def _only(finish: Callable[[Any], Any] | None, mean: Any) -> Any:
+    """The one number of the mean."""
+    return (finish(mean) if finish else mean)[0]
 
 
 def _variables_clash(name: str, named: Mapping[str, Metric]) -> bool:

@@ -50,10 +50,14 @@ def _sgd(hyper: Hyperparameters, use_momentum: bool, nesterov: bool) -> optax.Gr
     return optax.trace(hyper.momentum, nesterov) if use_momentum else optax.identity()
 
 
+def _adam(hyper: Hyperparameters, use_momentum: bool, nesterov: bool) -> optax.GradientTransformation:
+    return optax.scale_by_adam()
+
+
 OPTIMIZERS: dict[str, Optimizer] = {
     "sgd": Optimizer(_sgd, momentum=True),
-    "adam": Optimizer(lambda hyper, *_: optax.scale_by_adam()),
-    "adamw": Optimizer(lambda hyper, *_: optax.scale_by_adam(), decoupled=True),
+    "adam": Optimizer(_adam),
+    "adamw": Optimizer(_adam, decoupled=True),
 }
 
 

@@ -72,6 +72,48 @@ def test_what_is_not_used_of_the_arguments_counts_too() -> None:
     np.testing.assert_array_equal(program()(X, X.astype(np.int32)), 3 * X)
 
 
+def said(traced: list[int], by: float = 3) -> Program:
+    """A program of which can be said what it follows from; notes when it is traced."""
+
+    def function(x: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
+        traced.append(1)
+        return x * by, {"shape": jnp.array(x.shape)}
+
+    return Program(function, of=("said", by))
+
+
+def test_a_program_is_found_without_being_traced(compilations: list[str]) -> None:
+    traced: list[int] = []
+    for _ in range(2):
+        tripled, rest = said(traced)(X)
+        np.testing.assert_array_equal(tripled, 3 * X)
+        np.testing.assert_array_equal(rest["shape"], [5])
+    assert len(traced) == len([name for name in compilations if "function" in name]) == 1
+
+
+def test_whatever_a_said_program_follows_from_makes_another(compilations: list[str]) -> None:
+    traced: list[int] = []
+    x = jnp.asarray(X)
+    for _ in range(2):
+        for arguments in (x, x[:4], x.astype(jnp.int32)):
+            said(traced)(arguments)
+        said(traced, 4)(x)
+        said(traced)(jnp.asarray(2.0))
+        said(traced)(jnp.float32(2))
+        with jax.default_matmul_precision("bfloat16"):
+            said(traced)(x)
+    assert len(traced) == 7
+
+
+def test_an_unreadable_said_program_is_compiled_again(cache_dir: Path) -> None:
+    traced: list[int] = []
+    said(traced)(X)
+    for damaged in (b"no pickle", the_file(cache_dir).read_bytes()[40:60]):
+        kept.write(the_file(cache_dir).name.removesuffix(kept.ENDING), damaged)
+        np.testing.assert_array_equal(said(traced)(X)[0], 3 * X)
+    assert len(traced) == 3
+
+
 def flipped(whole: bytes) -> bytes:
     middle = len(whole) // 2
     return whole[:middle] + bytes([whole[middle] ^ 4]) + whole[middle + 1 :]
