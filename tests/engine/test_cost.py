@@ -12,7 +12,17 @@ import pytest
 
 from nnjax.config import Config
 from nnjax.data.batches import Batch
-from nnjax.engine.cost import CACHE, LARGE_STEP, SMALL_STEP, StepCost, runs_at_a_time, step_cost, threads_a_run
+from nnjax.engine.cost import (
+    CACHE,
+    LARGE_STEP,
+    SMALL_STEP,
+    StepCost,
+    products,
+    runs_at_a_time,
+    step_cost,
+    threads_a_run,
+    traced_products,
+)
 from nnjax.nn.initializers import INITIALIZERS, initialize
 from nnjax.nn.models import call, param_shapes
 from nnjax.training.start import init_state
@@ -66,6 +76,12 @@ def test_convolutions_are_counted_as_xla_counts_them():
     first = 2 * 16 * (10 * 10 * 8) * (3 * 3 * 3)
     # The gradients by weights and by inputs each cost a forward pass, but for the images' own.
     assert step_cost(structure, 432, 16).flops == pytest.approx(3 * counted - first, rel=0.02)
+
+
+@pytest.mark.parametrize("hidden", [(), (7,), (7, 3, 5)])
+def test_what_a_perceptron_multiplies_is_what_its_trace_does(hidden):
+    network = Structure.of(Config(hidden=hidden), 10, 130).network
+    assert products(network, 130, 96) == traced_products(network, 130, 96)
 
 
 @pytest.mark.parametrize("hidden", [(), (7,), (40, 30, 20)])
