@@ -12,7 +12,7 @@ from nnjax.data.order import num_batches
 from nnjax.engine.cost import FLOAT
 from nnjax.engine.cost import products as products_of
 from nnjax.engine.speed import Speed, calibrate
-from nnjax.engine.work import OWN_STEP, part_seconds
+from nnjax.engine.work import OWN_STEP, part_seconds, parts_of
 
 if TYPE_CHECKING:
     from nnjax.engine.plan import Group, Plan
@@ -148,8 +148,7 @@ def _epoch(group: "Group", batch_size: int, runs: int, speed: Speed) -> float:
             rate=speed.rate,
             slowness=elements,
         )
-        parts = steps * num_batches(batch_size, shared.rows)
-        return float(parts * part) + valid * _evaluation(group, speed)
+        return float(parts_of(examples, batch_size, valid, shared.rows) * part)
     parameters = group.parameters
     moments = group.cost.state / FLOAT - 2 * parameters
     products = products_of(group.structure.network, group.data.inputs, batch_size, group.data.places)

@@ -9,8 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nnjax.data.order import num_batches
-from nnjax.engine.work import COMPILING_SHARED, CORES, Work, part_seconds
+from nnjax.engine.work import COMPILING_SHARED, CORES, Work, part_seconds, parts_of
 
 ROWS = (8, 16, 32, 64, 128, 256, 512)
 """Examples that a program may read at a time."""
@@ -106,7 +105,5 @@ def join(works: Sequence[Work], least: int = STEPS[0]) -> list[Joined]:
 
 
 def _parts(work: Work, rows: int) -> float:
-    """Parts of all its epochs; one that is evaluated takes a third."""
-    batches = num_batches(work.examples, work.config.batch_size)
-    trained = batches * num_batches(min(work.config.batch_size, work.examples), rows)
-    return work.runs * work.epochs * (trained + num_batches(work.evaluated, rows) / 3)
+    """Parts of all its epochs."""
+    return work.runs * work.epochs * parts_of(work.examples, work.config.batch_size, work.evaluated, rows)

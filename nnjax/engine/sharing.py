@@ -15,7 +15,7 @@ import numpy as np
 from nnjax.config import Config
 from nnjax.data.order import num_batches
 from nnjax.engine.joining import Joined, join
-from nnjax.engine.work import CORES, Work, own_seconds, part_seconds
+from nnjax.engine.work import CORES, Work, own_seconds, part_seconds, parts_of
 from nnjax.nn.activations import ACTIVATIONS, identity
 from nnjax.nn.curves import CURVES
 from nnjax.nn.models import MLP
@@ -107,7 +107,7 @@ def shared_seconds(work: Work, shared: Shared) -> float:
     """Seconds of a structure's training in a shared program that is there."""
     hidden = np.array(shared.structure.network.hidden)
     of_part = part_seconds(shared.inputs, hidden, shared.structure.network.classes, shared.rows, shared.adds_up)
-    parts = num_batches(work.examples, work.config.batch_size) * num_batches(work.config.batch_size, shared.rows)
+    parts = parts_of(work.examples, work.config.batch_size, work.evaluated, shared.rows)
     return float(work.runs * work.epochs * parts * of_part / CORES)
 
 

@@ -49,6 +49,19 @@ def own_seconds(work: Work) -> float:
     return COMPILING_OWN + work.runs * work.epochs * steps * step / CORES
 
 
+def parts_of(examples: int, batch_size: int, evaluated: int, rows: int) -> float:
+    """Parts of at most M examples that an epoch of a shared program reads; one that is evaluated counts a third.
+
+    Args:
+        examples: that train.
+        batch_size: of these.
+        evaluated: how many are evaluated after that.
+        rows: M.
+    """
+    of_batch = num_batches(min(batch_size, examples), rows)
+    return num_batches(examples, batch_size) * of_batch + num_batches(evaluated, rows) / 3
+
+
 def part_seconds(
     inputs: int, hidden: Any, classes: int, rows: Any, adds_up: Any, *, rate: float = RATE, slowness: float = 1.0
 ) -> Any:
