@@ -12,7 +12,7 @@ from nnjax.config import Config
 from nnjax.data.order import num_batches
 from nnjax.training.structure import Structure
 
-COMPILING_OWN, COMPILING_SHARED = 4.0, 0.45
+COMPILING_OWN, COMPILING_SHARED = 4.0, 0.3
 """Seconds on two cores from a structure to its first step in a program of its own, and in a shared one."""
 
 RATE = 85e9
