@@ -7,26 +7,23 @@ had diverged, had been stopped or had had its epochs.
 """
 
 import base64
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 import xarray as xr
 
 from nnjax.axes import Axis
 from nnjax.config import Config, flat
 from nnjax.data import Dataset
-from nnjax.nn.layers import layer_of, leaf_of
 from nnjax.results.forward import recorded_program
 from nnjax.results.provenance import preprocessing_of, provenance
 from nnjax.results.runs import Monitor, labels_of
+from nnjax.results.trees import Shape, parameter_variables
 from nnjax.tasks import AUTO, task_of
 from nnjax.training.metrics import Variable, variables
 from nnjax.training.monitor import VALID
 from nnjax.training.structure import Structure
-from nnjax.types import Params
 
 RUN_VARIABLES = {
     "best_epoch": "epoch of the best value of what is monitored",
@@ -34,8 +31,6 @@ RUN_VARIABLES = {
     "diverged_epoch": "epoch in which loss or parameters stopped being finite, 0 for none",
     "stopped_epoch": "epoch at whose end the run was stopped, 0 for none",
 }
-PARAMS = "params."
-KEPT = ("best", "last")
 
 
 class Trained(NamedTuple):
@@ -47,21 +42,6 @@ class Trained(NamedTuple):
     """For each run the indices of its setting and its seed."""
     outcome: Any
     """A `nnjax.engine.driver.Outcome` of these runs."""
-
-
-class _Shape(NamedTuple):
-    """The dimensions of a sweep."""
-
-    dims: tuple[str, ...]
-    sizes: tuple[int, ...]
-
-    def full(self, sizes: Sequence[int], fill: Any, dtype: Any) -> np.ndarray:
-        """An array of all runs, in a row, with more dimensions behind."""
-        return np.full((int(np.prod(self.sizes)), *sizes), fill, dtype)
-
-    def variable(self, array: np.ndarray, dims: Sequence[str] = ()) -> tuple[list[str], np.ndarray]:
-        """The array [runs, …] as a variable with the dimensions of the sweep."""
-        return [*self.dims, *dims], array.reshape((*self.sizes, *array.shape[1:]))
 
 
 def label(
@@ -84,7 +64,7 @@ def label(
         wall_time: seconds.
     """
     of_seeds = [len(seeds)] if seeds else []
-    shape = _Shape(
+    shape = Shape(
         (*(axis.name for axis in axes), *(["seed"] if seeds else [])),
         (*(len(axis.changes) for axis in axes), *of_seeds),
     )
@@ -103,7 +83,7 @@ def label(
     status = np.where(diverged > 0, "diverged", np.where(stopped > 0, "stopped", ended))
     found["status"] = (list(shape.dims), status, {"long_name": RUN_VARIABLES["status"]})
     if parts[0].outcome.best_params is not None:
-        found |= _parameter_variables(shape, at, parts)
+        found |= parameter_variables(shape, at, parts)
         found |= _programs(shape, at, parts)
     coords |= _coordinates(config, axes)
     # Not in the attributes, of which netCDF takes no long ones.
@@ -130,7 +110,7 @@ def _monitored(config: Config, axes: Sequence[Axis], parts: Sequence[Trained]) -
 
 
 def _metrics(
-    shape: _Shape, at: Sequence[np.ndarray], parts: Sequence[Trained], varied: bool
+    shape: Shape, at: Sequence[np.ndarray], parts: Sequence[Trained], varied: bool
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The coordinates and the variables of the metrics; what a structure hasn't is NaN."""
     said: dict[str, Variable] = {}
@@ -173,47 +153,7 @@ def _own_labels(part: Trained, epochs: int) -> dict[str, list[Any]]:
     return {"epoch": list(range(1, epochs + 1)), "layer": layers, "class": classes, "output": outputs}
 
 
-def _parameter_variables(shape: _Shape, at: Sequence[np.ndarray], parts: Sequence[Trained]) -> dict[str, Any]:
-    """One variable for each leaf of the tree; smaller networks of a sweep are filled up with NaN."""
-    sizes: dict[str, tuple[int, ...]] = {}
-    for part in parts:
-        for name, leaf in _leaves(part.outcome.best_params):
-            of_run = leaf.shape[1:]
-            have = sizes.get(name, of_run)
-            if len(have) != len(of_run):  # another network's layer of that name
-                have = (*have, *[1] * (len(of_run) - len(have)))
-                of_run = (*of_run, *[1] * (len(have) - len(of_run)))
-            sizes[name] = tuple(map(int, np.maximum(have, of_run)))
-    arrays = {name: shape.full((len(KEPT), *size), np.nan, np.float32) for name, size in sizes.items()}
-    shapes = shape.full((), "", object)
-    for index, part in zip(at, parts, strict=True):
-        for kept, tree in enumerate((part.outcome.best_params, part.outcome.last_params)):
-            for name, leaf in _leaves(tree):
-                missing = len(sizes[name]) - (leaf.ndim - 1)
-                corner: Any = (index, kept, *map(slice, leaf.shape[1:]), *[0] * missing)
-                arrays[name][corner] = leaf
-        shapes[index] = json.dumps({name: leaf.shape[1:] for name, leaf in _leaves(tree)})
-    found: dict[str, Any] = {}
-    for name, array in arrays.items():
-        own = [f"{variable_of(name)}.{axis}"[len(PARAMS) :] for axis in range(len(sizes[name]))]
-        found[variable_of(name)] = shape.variable(array, ["kept", *own])
-    found["param_shapes"] = shape.variable(shapes.astype(str))
-    found["kept"] = ("kept", np.array(KEPT))
-    return found
-
-
-def variable_of(leaf: str) -> str:
-    """The variable that holds a leaf of the parameter tree: ``Dense_0/kernel`` is in params.Dense_0.kernel."""
-    return PARAMS + leaf.replace("/", ".")
-
-
-def _leaves(params: Params) -> Iterator[tuple[str, np.ndarray]]:
-    for path, leaf in jax.tree_util.tree_flatten_with_path(params)[0]:
-        layer = layer_of(path)
-        yield f"{layer}/{leaf_of(path)}" if layer else leaf_of(path), leaf
-
-
-def _programs(shape: _Shape, at: Sequence[np.ndarray], parts: Sequence[Trained]) -> dict[str, Any]:
+def _programs(shape: Shape, at: Sequence[np.ndarray], parts: Sequence[Trained]) -> dict[str, Any]:
     """What the networks with parts of the user's own compute, so that they predict where the parts are not."""
     texts: list[str] = []
     which = shape.full((), -1, np.int32)

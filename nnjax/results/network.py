@@ -26,9 +26,9 @@ from nnjax.nn.models import call, network_of
 from nnjax.parts import name_of
 from nnjax.results import configs, judged
 from nnjax.results.forward import read_program
-from nnjax.results.labels import KEPT, PARAMS, variable_of
 from nnjax.results.provenance import plain
 from nnjax.results.runs import labels_of
+from nnjax.results.trees import KEPT, PARAMS, variable_of
 from nnjax.sparse import Sparse
 from nnjax.spelling import nearest
 from nnjax.tasks import CLASSIFICATION, counted, task_of

@@ -14,9 +14,9 @@ from nnjax.axes import Axis
 from nnjax.config import Config, flat, flatten, of_task
 from nnjax.results import files
 from nnjax.results.configs import recorded_axes
-from nnjax.results.labels import PARAMS
 from nnjax.results.provenance import plain
 from nnjax.results.runs import labels_of, task_in
+from nnjax.results.trees import PARAMS
 from nnjax.validation import UserError
 
 Key: TypeAlias = tuple[Any, ...]
