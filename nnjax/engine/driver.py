@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from nnjax.engine.plan import Group, Run
+from nnjax.results.starts import State
 from nnjax.training.monitor import VALID, signs
 from nnjax.training.start import RunState
 from nnjax.types import Params
@@ -61,6 +62,7 @@ class Outcome(NamedTuple):
     stopped_epoch: np.ndarray  # [R]; 0 for none
     best_params: Params | None  # [R, …]; of a shared program its vectors [R, P]
     last_params: Params | None
+    state: State | None = None  # [R, …]: what training can go on from
 
 
 def best_scores(group: Group, outcome: Outcome, monitor: str) -> np.ndarray:
@@ -108,7 +110,7 @@ class Fixed(Driver):
     def __init__(self, groups: Sequence[Group], on_epoch: OnEpoch | None = None) -> None:
         self.outcomes: list[tuple[Group, Outcome]] = []
         self.waits = on_epoch is not None
-        self.total = sum(len(group.runs) * group.epochs for group in groups)
+        self.total = sum(group.left for group in groups)
         self._left = [Stretch(group, group.epochs) for group in groups]
         self._told = on_epoch
 
@@ -120,7 +122,7 @@ class Fixed(Driver):
         return self._told(end) if self._told else None
 
     def on_standing(self, standing: Standing) -> None:
-        self.total += standing.trained - len(standing.group.runs) * standing.group.epochs
+        self.total += standing.trained - standing.group.left
 
     def on_outcome(self, group: Group, outcome: Outcome) -> None:
         self.outcomes.append((group, outcome))

@@ -15,8 +15,11 @@ from nnjax.engine.own import OwnPrograms
 from nnjax.engine.plan import Group
 from nnjax.engine.progress import Progress
 from nnjax.engine.shared import SharedPrograms
+from nnjax.results.labels import own_labels
+from nnjax.results.starts import Start, State
+from nnjax.results.trees import STATE
 from nnjax.training import monitor
-from nnjax.training.metrics import in_units
+from nnjax.training.metrics import in_units, variables
 from nnjax.types import Params
 from nnjax.validation import UserError
 
@@ -28,6 +31,7 @@ def train(
     driver: Driver,
     *,
     keep_parameters: bool = False,
+    keep_state: bool = False,
     states: bool = False,
     progress: Progress | None = None,
     ends: Callable[[], object] = lambda: False,
@@ -37,12 +41,14 @@ def train(
     Args:
         driver: asks for runs, and may stop them.
         keep_parameters: give the best and the last parameters back.
+        keep_state: give these back, and what else training can go on from.
         states: whether the driver is given the states too at each end of an epoch.
         progress: shows how far it has come.
         ends: whether all of it is to end with this epoch. Something is begun in any case.
     """
     under_way: dict[Group, Training] = {}
     best, begun = -np.inf, False
+    keep = keep_parameters or keep_state, keep_state
     while not (begun and ends()) and (asked := driver.ask()):
         for stretch, training in zip(
             asked, prepared([stretch.group for stretch in asked], under_way), strict=True
@@ -63,10 +69,10 @@ def train(
                     progress.update(int(end.trained.sum()), words, driver.total)
             driver.on_standing(training.standing)
             if not training.trains:
-                driver.on_outcome(stretch.group, under_way.pop(stretch.group).outcome(keep_parameters))
+                driver.on_outcome(stretch.group, under_way.pop(stretch.group).outcome(*keep))
     for group, training in under_way.items():
         training.stop_all()
-        driver.on_outcome(group, training.outcome(keep_parameters))
+        driver.on_outcome(group, training.outcome(*keep))
 
 
 def prepared(groups: Sequence[Group], under_way: Mapping[Group, "Training"]) -> Iterator["Training"]:
@@ -117,6 +123,9 @@ class Programs(Protocol):
     def kept(self, chunk: int, state: Any) -> tuple[Params, Params]:
         """The best and the last parameters, ``[U, K, …]``."""
 
+    def optimizer(self, chunk: int, state: Any) -> tuple[Any, Any]:
+        """The state of the optimizer, and the steps that it has had, ``[U, K, …]``."""
+
     def test(self, states: Sequence[Any]) -> list[Metrics]:
         """The metrics of the test set, of each chunk ``[U, K, …]``."""
 
@@ -141,11 +150,11 @@ class Training:
         self.restart()
 
     def restart(self) -> None:
-        """Go back to the initial draws."""
+        """Go back to where the runs begin."""
         self._until = np.array([run.config.epochs for run in self.group.runs], np.int32)  # [R]: those it has
         self._programs.let_train(self._until, np.arange(len(self._until)))
         self._states = self._programs.start()
-        self.epoch = 0  # how many have been begun
+        self.epoch = self.group.begun  # how many have been begun
         self._history: list[Metrics] = []
         self._trained = 0  # epochs of all runs
         self._ended = False
@@ -156,6 +165,22 @@ class Training:
         self._best_loss = np.full(runs, np.inf)
         self._best_epoch = np.zeros(runs, np.int32)  # [R]: 0 for none
         self._diverged_epoch = np.zeros(runs, np.int32)  # [R]: 0 for none
+        if self.group.start is not None and self.group.start.source.resumes:
+            self._resume(self.group.start)
+
+    def _resume(self, start: Start) -> None:
+        """Know of the epochs that were before what was known at their end."""
+        structure = self.group.structure
+        labels = own_labels(structure, self.group.data)
+        self._history = start.history(variables(structure.metrics), labels)
+        self.best_score, self._best_loss = (
+            start.of_runs(f"{STATE}{name}").astype(float) for name in ("best_score", "best_loss")
+        )
+        self._best_epoch, self._diverged_epoch = (
+            start.of_runs(name).astype(np.int32) for name in ("best_epoch", "diverged_epoch")
+        )
+        self.finite = self._diverged_epoch == 0
+        self.stop(self.epoch - self._best_epoch >= self._patience)
 
     def epochs(self, count: int, *, wait: bool = False, states: bool = False) -> Iterator[EpochEnd]:
         """Train the runs for so many epochs, or until none of them trains; yields the end of each.
@@ -285,7 +310,7 @@ class Training:
         kept = [self._programs.kept(chunk, state) for chunk, state in enumerate(self._states)]
         return layout.get_runs(self.grid, [last for _, last in kept])
 
-    def outcome(self, keep_parameters: bool) -> Outcome:
+    def outcome(self, keep_parameters: bool, keep_state: bool = False) -> Outcome:
         """What came out of the epochs so far, and of the test set."""
         found = []
         for chunk, tested in enumerate(self._programs.test(self._states)):
@@ -294,7 +319,16 @@ class Training:
         curves = jax.tree.map(lambda *epochs: np.stack(epochs, axis=1), *self._history)
         tested, *kept = layout.get_runs(self.grid, found)
         tested = self._in_units(tested)
-        return Outcome(curves, tested, self._best_epoch, self._diverged_epoch, self.stopped_epoch, *kept)
+        outcome = Outcome(curves, tested, self._best_epoch, self._diverged_epoch, self.stopped_epoch, *kept)
+        return outcome._replace(state=self._state()) if keep_state else outcome
+
+    def _state(self) -> State:
+        """What training goes on from beside the parameters, as host arrays [R, …]."""
+        of_chunks = [self._programs.optimizer(chunk, state) for chunk, state in enumerate(self._states)]
+        optimizer, steps = layout.get_runs(self.grid, of_chunks)
+        had = np.where(self._diverged_epoch, self._diverged_epoch, np.minimum(self._until, self.epoch))
+        epochs = np.maximum(had, self.group.begun).astype(np.int32)
+        return State(optimizer, steps, epochs, np.float32(self.best_score), np.float32(self._best_loss))
 
 
 def _indices(runs: Stops, count: int) -> np.ndarray:

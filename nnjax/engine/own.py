@@ -1,5 +1,6 @@
 """The runs of a group in their structure's own programs."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,8 +12,11 @@ from nnjax.engine import layout, programs
 from nnjax.engine.plan import Group
 from nnjax.engine.programs import RunInputs
 from nnjax.nn.initializers import MOST_NUMBERS
+from nnjax.nn.models import param_shapes
+from nnjax.results.starts import Start, State
 from nnjax.training.metrics import Values
-from nnjax.training.start import RunState
+from nnjax.training.start import RunState, init_state
+from nnjax.training.step import TrainState
 from nnjax.training.structure import hyperparameters
 from nnjax.types import Params
 
@@ -39,8 +43,35 @@ class OwnPrograms:
 
     def start(self) -> list[RunState]:
         """The states of the chunks before the first epoch."""
+        if self.group.start is not None:
+            return self._start_at(self.group.start)
         program = programs.start_program(self.group.structure, self.group.init_kinds)
         return [program(*chunk) for chunk in zip(self.inputs, self.splits, strict=True)]
+
+    def _start_at(self, start: Start) -> list[RunState]:
+        structure = self.group.structure
+        shapes = param_shapes(structure.network, self.group.data.inputs)
+        if not start.source.resumes:
+            params = layout.put_runs(self.grid, start.params(shapes))
+            program = programs.begin_program(structure)
+            return [program(*chunk) for chunk in zip(params, self.inputs, strict=True)]
+        hyper = jax.tree.map(lambda leaf: leaf[0, 0], self.inputs[0].hyper)
+        like = jax.eval_shape(functools.partial(init_state, structure), shapes, hyper)
+        _, optimizer, step = like.train
+        state: Any = start.state(State(optimizer, step, like.epoch, like.best_score, like.best_loss))
+        best: Any
+        diverged: Any
+        best, diverged = (start.of_runs(name).astype(np.int32) for name in ("best_epoch", "diverged_epoch"))
+        begun: Any = RunState(
+            TrainState(start.params(shapes), state.optimizer, state.step),
+            start.params(shapes, "best"),
+            state.best_score,
+            state.best_loss,
+            best,
+            state.epoch,
+            diverged,
+        )
+        return layout.put_runs(self.grid, begun)
 
     def epoch(self, chunk: int, state: RunState, epoch: int) -> tuple[RunState, Values]:
         """An epoch, counted from 0; eats the state."""
@@ -56,6 +87,10 @@ class OwnPrograms:
     def kept(self, chunk: int, state: RunState) -> tuple[Params, Params]:
         """The best and the last parameters of a chunk's runs."""
         return state.best_params, state.train.params
+
+    def optimizer(self, chunk: int, state: RunState) -> tuple[Any, Any]:
+        """The state of the optimizer, and the steps that it has had."""
+        return state.train.opt_state, state.train.step
 
     def test(self, states: Sequence[RunState]) -> list[Values]:
         """The metrics of the test set, with the best parameters and the last."""

@@ -24,6 +24,7 @@ from nnjax.fields import FIXES_PROGRAM
 from nnjax.nn.initializers import initializer_of
 from nnjax.nn.models import network_of, param_shapes
 from nnjax.parts import Part
+from nnjax.results.starts import Start
 from nnjax.training.shared import Shared
 from nnjax.training.structure import Structure
 from nnjax.types import Weighted
@@ -59,6 +60,18 @@ class Group:
     """Runs that a device trains at a time; None leaves it to `nnjax.engine.layout.arrange`."""
     shared: Shared | None = None
     """The program that several structures share; None for the structure's own."""
+    start: Start | None = None
+    """Where the runs begin; None for their initial draws."""
+
+    @property
+    def begun(self) -> int:
+        """The epochs that all the runs have had before, which count."""
+        return self.start.epochs if self.start else 0
+
+    @property
+    def left(self) -> int:
+        """The epochs that all the runs together have left, at most."""
+        return len(self.runs) * max(self.epochs - self.begun, 0)
 
     @property
     def epochs(self) -> int:

@@ -19,7 +19,7 @@ from nnjax.training.hyper import Hyperparameters
 from nnjax.training.metrics import Values
 from nnjax.training.start import RunState, draw, init_state, run_keys
 from nnjax.training.structure import Structure
-from nnjax.types import Examples, Weighted
+from nnjax.types import Examples, Params, Weighted
 
 KEPT = max(1, 32 // devices.cores())
 """Structures whose programs stay loaded. XLA maps each kernel into memory by itself, on each device: some 500 maps
@@ -51,6 +51,16 @@ def start_program(structure: Structure, kinds: tuple[str | Part, ...]) -> Progra
         return _vmap(_vmap(lambda run: start(run, splits)))(runs)
 
     return Program(start_all, options=QUICK, of=("start", structure, kinds))
+
+
+@functools.lru_cache(maxsize=KEPT)
+def begin_program(structure: Structure) -> Program:
+    """Compiled (params [U, K], runs: RunInputs [U, K]) → RunState [U, K], with given parameters."""
+
+    def begin_all(params: Params, runs: RunInputs) -> RunState:
+        return _vmap(_vmap(lambda params, run: init_state(structure, params, run.hyper)))(params, runs)
+
+    return Program(begin_all, options=QUICK, of=("begin", structure))
 
 
 @functools.lru_cache(maxsize=KEPT)

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -19,6 +19,7 @@ from nnjax.engine.plan import Group, Run
 from nnjax.nn.activations import ACTIVATIONS
 from nnjax.nn.curves import CURVES, Curve
 from nnjax.nn.models import layers, network_of, param_shapes
+from nnjax.results.starts import Start, State
 from nnjax.training import shared as training
 from nnjax.training.shared import WEIGHTS, Matrices, Shared, Sizes
 from nnjax.training.start import begin
@@ -78,16 +79,48 @@ class SharedPrograms:
         """The states of the chunks before the first epoch."""
         moments = jax.eval_shape(self._optimizer_state)
         opt_state = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), moments)
-        states = []
+        start, states = self.group.start, []
         for chunk, run in enumerate(self._runs):
-            params = packed(self.shared, start_of(run, self.group.data))
+            if start is None:
+                params = packed(self.shared, start_of(run, self.group.data))
+            else:
+                params = packed(self.shared, start.of(self._index(chunk)).params(self._shapes(run)))
             state: Any = TrainState(params, opt_state, np.zeros((), np.int32))  # type: ignore[arg-type]
             states.append(jax.device_put(state, self.grid.device(chunk)))
-        self._last = [state.params for state in states]
-        self._best = list(self._last)
         self._finite, self._learnt = [True] * len(states), [False] * len(states)
+        self._best = [state.params for state in states]
+        if start is not None and start.source.resumes:
+            for chunk in range(len(states)):
+                states[chunk] = self._resumed(start.of(self._index(chunk)), chunk, opt_state)
+        self._last = [state.params for state in states]
         self._begun: list[deque[Begun]] = [deque() for _ in states]
         return states
+
+    def _resumed(self, start: Start, chunk: int, opt_state: Any) -> TrainState:
+        """The state of a chunk's run that goes on; its best parameters are kept."""
+        device, shapes = self.grid.device(chunk), self._shapes(self._runs[chunk])
+        like = State(
+            in_each(self.shared.shapes, lambda _: shapes, opt_state),
+            *[np.zeros((), np.int32)] * 2,
+            *[np.float32(0)] * 2,
+        )
+        found = start.state(like)
+        of_matrices = in_each(shapes, lambda params: packed(self.shared, params), found.optimizer)
+        params, best = (packed(self.shared, start.params(shapes, which)) for which in ("last", "best"))
+        self._best[chunk] = jax.device_put(best, device)
+        self._finite[chunk], self._learnt[chunk] = (
+            bool(start.of_runs("diverged_epoch") == 0),
+            bool(start.of_runs("best_epoch") > 0),
+        )
+        state: TrainState = jax.device_put(TrainState(params, of_matrices, found.step), device)
+        return state
+
+    def _index(self, chunk: int) -> int:
+        return int(self.grid.runs[chunk, 0, 0])
+
+    def _shapes(self, run: Run) -> Params:
+        data = self.group.data
+        return param_shapes(network_of(run.config, data.classes, data.inputs), data.inputs)
 
     def _optimizer_state(self) -> Any:
         params = {layer: {WEIGHTS: jnp.zeros(shape)} for layer, shape in self.shared.shapes.items()}
@@ -132,6 +165,10 @@ class SharedPrograms:
     def kept(self, chunk: int, state: TrainState) -> tuple[Matrices, Matrices]:
         """The best and the last parameters, [1, 1, …]."""
         return jax.tree.map(lambda leaf: np.asarray(leaf)[None, None], (self._best[chunk], self._last[chunk]))
+
+    def optimizer(self, chunk: int, state: TrainState) -> tuple[Any, Any]:
+        """The state of the optimizer, and the steps that it has had, [1, 1, …]."""
+        return jax.tree.map(lambda leaf: np.asarray(leaf)[None, None], (state.opt_state, state.step))
 
     def test(self, states: Sequence[TrainState]) -> list[Metrics]:
         """The metrics of the test set, with the best parameters and the last, [1, 1, …]."""
@@ -221,6 +258,15 @@ def unpacked(shared: Shared, matrices: Matrices, shapes: Params) -> Params:
     return jax.tree.map(np.ascontiguousarray, params)
 
 
+def in_each(layers: Mapping[str, Any], change: Callable[[Any], Any], opt_state: Any) -> Any:
+    """The state of an optimizer, with each tree of all these layers in it changed, such as its moments."""
+
+    def of_layers(node: Any) -> bool:
+        return isinstance(node, dict) and node.keys() == layers.keys()
+
+    return jax.tree.map(lambda node: change(node) if of_layers(node) else node, opt_state, is_leaf=of_layers)
+
+
 def by_structure(group: Group, outcome: Outcome) -> list[tuple[Structure, np.ndarray, Outcome]]:
     """What came out of a group by structure, each with the indices of its runs."""
     if group.shared is None:
@@ -248,4 +294,8 @@ def _of_structure(
     shapes = param_shapes(structure.network, data.inputs)
     kept: Any = (found.best_params, found.last_params)
     best, last = (unpacked(shared, matrices, shapes) for matrices in kept)
-    return found._replace(best_params=best, last_params=last)
+    found = found._replace(best_params=best, last_params=last)
+    if found.state is None:
+        return found
+    optimizer = in_each(shared.shapes, lambda matrices: unpacked(shared, matrices, shapes), found.state.optimizer)
+    return found._replace(state=found.state._replace(optimizer=optimizer))

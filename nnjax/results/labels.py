@@ -19,7 +19,7 @@ from nnjax.data import Dataset
 from nnjax.results.forward import recorded_program
 from nnjax.results.provenance import preprocessing_of, provenance
 from nnjax.results.runs import Monitor, labels_of
-from nnjax.results.trees import Shape, parameter_variables
+from nnjax.results.trees import Shape, parameter_variables, state_variables
 from nnjax.tasks import AUTO, task_of
 from nnjax.training.metrics import Variable, variables
 from nnjax.training.monitor import VALID
@@ -85,6 +85,8 @@ def label(
     if parts[0].outcome.best_params is not None:
         found |= parameter_variables(shape, at, parts)
         found |= _programs(shape, at, parts)
+    if parts[0].outcome.state is not None:
+        found |= state_variables(shape, at, parts)
     coords |= _coordinates(config, axes)
     # Not in the attributes, of which netCDF takes no long ones.
     tables = dict(preprocessing_of(part.data) for part in parts if part.data.preprocessing is not None)
@@ -122,7 +124,7 @@ def _metrics(
             part.structure.metrics, loss_units, next(iter(of_targets)) if len(of_targets) == 1 else ""
         )
         epochs = len(next(iter(part.outcome.epochs.values()))[0])
-        for dim, own in _own_labels(part, epochs).items():
+        for dim, own in ({"epoch": range(1, epochs + 1)} | own_labels(part.structure, part.data)).items():
             labels[dim] += [label for label in own if label not in labels[dim]]
     used = {dim for variable in said.values() for dim in variable.dims}
     found: dict[str, Any] = {}
@@ -131,7 +133,8 @@ def _metrics(
         for index, part in zip(at, parts, strict=True):
             values = (part.outcome.epochs if "epoch" in dims else part.outcome.test).get(name)
             if values is not None:
-                of_part = _own_labels(part, values.shape[1] if "epoch" in dims else 0)
+                of_part = own_labels(part.structure, part.data)
+                of_part["epoch"] = range(1, (values.shape[1] if "epoch" in dims else 0) + 1)
                 places: Any = [[labels[dim].index(label) for label in of_part[dim]] for dim in dims]
                 full[np.ix_(index, *places)] = values
         attrs = {"long_name": words} | (
@@ -146,11 +149,11 @@ def _metrics(
     return coords, found
 
 
-def _own_labels(part: Trained, epochs: int) -> dict[str, list[Any]]:
-    layers = [layer or "(top)" for layer in part.structure.layers]
-    outputs = list(range(part.data.classes))
-    classes = list(part.data.class_names) or outputs
-    return {"epoch": list(range(1, epochs + 1)), "layer": layers, "class": classes, "output": outputs}
+def own_labels(structure: Structure, data: Dataset) -> dict[str, Sequence[Any]]:
+    """The labels of the metrics of some runs, along layers, classes and outputs."""
+    outputs = range(data.classes)
+    layers = [layer or "(top)" for layer in structure.layers]
+    return {"layer": layers, "class": list(data.class_names) or outputs, "output": outputs}
 
 
 def _programs(shape: Shape, at: Sequence[np.ndarray], parts: Sequence[Trained]) -> dict[str, Any]:

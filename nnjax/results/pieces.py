@@ -16,7 +16,7 @@ from nnjax.results import files
 from nnjax.results.configs import recorded_axes
 from nnjax.results.provenance import plain
 from nnjax.results.runs import labels_of, task_in
-from nnjax.results.trees import PARAMS
+from nnjax.results.trees import PARAMS, STATE
 from nnjax.validation import UserError
 
 Key: TypeAlias = tuple[Any, ...]
@@ -108,7 +108,7 @@ def check_alike(first: Piece, part: Piece) -> None:
             f"{part.name} has the axes {', '.join(part.dims) or 'none'}, and {first.name} has "
             f"{', '.join(first.dims) or 'none'}: parts of one sweep have the same"
         )
-    varied = {name for dim in first.dims for each in (first, part) for name in _along(each.results, dim)}
+    varied = {name for dim in first.dims for each in (first, part) for name in along(each.results, dim)}
     unsaid = plain(
         flat(of_task(Config(), task_in(first.results).name))
     )  # as in files from before there was a field
@@ -123,14 +123,14 @@ def check_alike(first: Piece, part: Piece) -> None:
         raise UserError(f"{part.name} was trained on other data than {first.name}: on {its}, and not on {mine}")
     for one, other in ((first, part), (part, first)):
         for name in map(str, one.results.data_vars):
-            if name not in other.results and not name.startswith(PARAMS):
-                what = "parameters" if name == "param_shapes" else f"variable {name!r}"
+            if name not in other.results and not name.startswith((PARAMS, STATE)):
+                what = {"param_shapes": "parameters", "state_shapes": "states"}.get(name, f"variable {name!r}")
                 raise UserError(f"{other.name} has no {what}, and {one.name} has")
 
 
 def join_axis(parts: Sequence[Piece], dim: str) -> JointAxis:
     """The places of all parts on an axis: in the order of the first part's sweep, new ones behind."""
-    names = list(dict.fromkeys(name for part in parts for name in _along(part.results, dim)))
+    names = list(dict.fromkeys(name for part in parts for name in along(part.results, dim)))
     labels = [(name, part.results[name]) for part in parts for name in names if name in part.results.coords]
     axis = JointAxis(dim, names, {name for name, label in labels if label.dtype.kind not in "iufb"}, [], None)
     have = dict.fromkeys(key for part in parts for key in axis.keys_of(part))
@@ -156,7 +156,7 @@ def _in_order(seeds: list[int], parts: Sequence[Piece]) -> list[Key]:
     return [(seed,) for seed in seeds]
 
 
-def _along(results: xr.Dataset, dim: str) -> list[str]:
+def along(results: xr.Dataset, dim: str) -> list[str]:
     """The coordinates that say what a place on an axis is; the numbers of a zipped axis say nothing."""
     names = [str(name) for name, coord in results.coords.items() if coord.dims == (dim,)]
     return [name for name in names if name != dim] or [dim]

@@ -15,7 +15,9 @@ from nnjax.engine.loop import train
 from nnjax.engine.plan import Group, Plan, plan
 from nnjax.engine.progress import Progress
 from nnjax.engine.shared import by_structure
+from nnjax.engine.starting import started
 from nnjax.results import labels
+from nnjax.results.sources import StartFrom, read_start
 from nnjax.search.seeds import NeededSeeds
 from nnjax.validation import UserError
 
@@ -28,6 +30,8 @@ def sweep(
     seeds: int | str | Iterable[int] | None = None,
     runs_per_call: int | None = None,
     keep_parameters: bool = False,
+    keep_state: bool = False,
+    start_from: StartFrom | None = None,
     on_epoch: OnEpoch | None = None,
     states: bool = False,
     progress: bool | None = None,
@@ -51,6 +55,13 @@ def sweep(
             the last bits of a matrix product do.
         keep_parameters: keep the best and the last parameters of each run; `nnjax.network` makes one of
             them that predicts.
+        keep_state: keep these, and all else that training goes on from, such as the optimizer's state.
+        start_from: what runs begin with in the place of an initial draw: results, or their file, of whose runs
+            each takes the one at its labels (an axis on which they have one place says nothing); or a
+            `nnjax.Network` or parameter tree for all. Results with ``keep_state=True`` go on: their epochs count
+            among ``config.epochs`` and stand in front of the new ones, so that 3 epochs and then ``epochs=7`` are
+            7. Of others, training begins anew with the parameters of the best epoch; ``(results, "last")`` takes
+            the last ones. "best" and "state" can be said likewise.
         on_epoch: is called with a `nnjax.EpochEnd` at each end of an epoch of the runs that share a program,
             before the next epoch begins; it may answer which of these runs stop there, by their indices.
         states: whether ``on_epoch`` is given the runs' states too, which are fetched for it.
@@ -63,13 +74,16 @@ def sweep(
         `nnjax.results.labels`.
 
     Raises:
-        UserError: for axes or values that can't be, or a batch larger than the training data.
+        UserError: for axes or values that can't be, a batch larger than the training data, or a start from other
+            networks or runs.
     """
     share = False if states else None  # a state is seen as its structure's own program has it
     todo = plan(config, data, axes, seeds=seeds, runs_per_call=runs_per_call, share=share)
     return run_plan(
         todo,
         keep_parameters=keep_parameters,
+        keep_state=keep_state,
+        start_from=start_from,
         on_epoch=on_epoch,
         states=states,
         progress=progress,
@@ -81,13 +95,18 @@ def run_plan(
     todo: Plan,
     *,
     keep_parameters: bool = False,
+    keep_state: bool = False,
+    start_from: StartFrom | None = None,
     on_epoch: OnEpoch | None = None,
     states: bool = False,
     progress: bool | None = None,
     time_limit: float | None = None,
 ) -> xr.Dataset:
     """Train what `plan` has planned; arguments and results are those of `sweep`."""
-    started = time.perf_counter()
+    began = time.perf_counter()
+    source = None if start_from is None else read_start(start_from)
+    if source is not None:
+        todo = started(todo, source)
     need = todo.config.by_need
     if need and on_epoch is not None:
         raise UserError(
@@ -98,7 +117,14 @@ def run_plan(
         Halt(time_limit) as halt,
         Progress(driver.total, f"{'up to ' if need else ''}{todo.runs:,} runs", progress) as shown,
     ):
-        train(driver, keep_parameters=keep_parameters, states=states, progress=shown, ends=halt.asked)
+        train(
+            driver,
+            keep_parameters=keep_parameters,
+            keep_state=keep_state,
+            states=states,
+            progress=shown,
+            ends=halt.asked,
+        )
     config, seeds = with_seeds(todo, int(driver.runs.max()) if isinstance(driver, NeededSeeds) else None)
     results = labels.label(
         config=config,
@@ -106,10 +132,12 @@ def run_plan(
         seeds=seeds,
         parts=[part for trained in driver.outcomes for part in labeled(*trained)],
         device=devices.description(),
-        wall_time=time.perf_counter() - started,
+        wall_time=time.perf_counter() - began,
     )
     if isinstance(driver, NeededSeeds):
         results = results.assign_attrs(by_need=driver.described())
+    if source is not None:
+        results = results.assign_attrs(started_from=source.name)
     return ended(results, halt.asked())
 
 
