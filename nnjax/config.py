@@ -156,6 +156,12 @@ class Config:
     """μ of classical momentum: v ← μ v + g, θ ← θ − η v."""
     nesterov: bool = False
     """Nesterov's momentum: θ ← θ − η (g + μ v)."""
+    beta_1: float = 0.9
+    """β₁ of adam and adamw, with which their mean of gradients forgets."""
+    beta_2: float = 0.999
+    """β₂ of adam and adamw, with which their mean of squared gradients forgets."""
+    epsilon: float = 1e-8
+    """ε of adam and adamw, added to the root of the mean square that divides a step."""
     schedule: PartLike = "constant"
     """How the learning rate goes over training."""
     schedule_end: float = 0.0
@@ -325,6 +331,13 @@ def _check_combinations(config: Config) -> None:
         raise UserError(
             f"momentum is for the optimizer sgd, and optimizer is {str(config.optimizer)!r}: "
             "leave momentum at 0 and nesterov at false"
+        )
+    of_moments = {name: getattr(config, name) for name in ("beta_1", "beta_2", "epsilon")}
+    changed = [name for name, value in of_moments.items() if value != getattr(Config, name)]
+    if changed and not _entry("optimizer", config.optimizer, "moments"):
+        raise UserError(
+            f"{changed[0]} is for the optimizers adam and adamw, and optimizer is {str(config.optimizer)!r}: "
+            f"leave it at {getattr(Config, changed[0])}"
         )
     if config.relu_logits and config.model != "softmax_regression":
         raise UserError(f"relu_logits is for the model softmax_regression, and model is {str(config.model)!r}")

@@ -224,6 +224,9 @@ CHECKS: dict[str, Callable[[Any], None]] = {
     "layer_rates": _each(lambda name, rate: check_range(name, rate, least=0), "layer_rates"),
     "weight_decay": _ranged("weight_decay", least=0),
     "momentum": _ranged("momentum", least=0, below=1),
+    "beta_1": _ranged("beta_1", least=0, below=1),
+    "beta_2": _ranged("beta_2", least=0, below=1),
+    "epsilon": _ranged("epsilon", above=0),
     "schedule_end": _ranged("schedule_end", least=0),
     "schedule_steps": _counted("schedule_steps"),
     "batch_size": _counted("batch_size"),
@@ -244,6 +247,7 @@ any momentum or dropout."""
 
 NUMBERS = (
     *("activation_slope", "dropout", "init", "learning_rate", "layer_rates", "weight_decay", "momentum"),
+    *("beta_1", "beta_2", "epsilon"),
     *("schedule_end", "schedule_steps", "warmup_epochs", "epochs", "patience", "monitor"),
     *("seeds", "init_seed", "data_seed"),
 )

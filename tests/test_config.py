@@ -90,6 +90,7 @@ IMPOSSIBLE = {
     # combinations
     "adam's momentum": ({"optimizer": "adam", "momentum": 0.9}, "momentum is for the optimizer sgd"),
     "nesterov's": ({"optimizer": "adamw", "nesterov": True}, "momentum is for the optimizer sgd"),
+    "sgd's moments": ({"beta_1": 0.5}, "beta_1 is for the optimizers adam and adamw, and optimizer is 'sgd'"),
     "logits": ({"relu_logits": True}, "relu_logits is for the model softmax_regression"),
     "exponential": ({"schedule": "exponential"}, "schedule_end is 0, and must be more than 0"),
     "step": ({"schedule": "step"}, "schedule_end is 0, and must be more than 0"),

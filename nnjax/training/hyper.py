@@ -12,6 +12,9 @@ class Hyperparameters(NamedTuple):
     layer_rates: Float[Array, " L"]
     weight_decay: Float[Array, ""]
     momentum: Float[Array, ""]
+    beta_1: Float[Array, ""]
+    beta_2: Float[Array, ""]
+    epsilon: Float[Array, ""]
     schedule_end: Float[Array, ""]
     schedule_steps: Float[Array, ""]
     warmup: Float[Array, ""]  # training steps

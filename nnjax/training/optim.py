@@ -6,7 +6,7 @@ gradient g = ∇L + λ w, and with momentum the decay term is part of the veloci
 - plain:      θ ← θ − η g, so that with ∇L = 0 a kernel shrinks by the factor 1 − η λ each step;
 - momentum:   v ← μ v + g, θ ← θ − η v: the decay builds up with the velocity, and settles near η λ / (1 − μ);
 - Nesterov:   v ← μ v + g, θ ← θ − η (g + μ v);
-- adam:       g is scaled by its running moments (β₁ = 0.9, β₂ = 0.999, ε = 1e-8), the decay term with it;
+- adam:       g is scaled by its running moments (β₁, β₂, ε), the decay term with it;
 - adamw:      the decay stands beside the scaled step, w ← w − η (adam(∇L) + λ w), after Loshchilov and Hutter
   (2019), with the learning rate on both as in PyTorch.
 
@@ -39,6 +39,8 @@ class Optimizer:
     """``(numbers, whether there is momentum, whether it is Nesterov's) -> the step before the learning rate``."""
     momentum: bool = False
     """Whether it takes momentum."""
+    moments: bool = False
+    """Whether it takes beta_1, beta_2 and epsilon."""
     decoupled: bool = False
     """Whether the decay stands beside the step, instead of in the gradient."""
     factory: Callable[[Float[Array, ""]], optax.GradientTransformation] | None = None
@@ -50,14 +52,15 @@ def _sgd(hyper: Hyperparameters, use_momentum: bool, nesterov: bool) -> optax.Gr
     return optax.trace(hyper.momentum, nesterov) if use_momentum else optax.identity()
 
 
-def _adam(hyper: Hyperparameters, use_momentum: bool, nesterov: bool) -> optax.GradientTransformation:
-    return optax.scale_by_adam()
+def _adam(hyper: Hyperparameters, *_: bool) -> optax.GradientTransformation:
+    """Kingma and Ba (2015)."""
+    return optax.scale_by_adam(hyper.beta_1, hyper.beta_2, hyper.epsilon)
 
 
 OPTIMIZERS: dict[str, Optimizer] = {
     "sgd": Optimizer(_sgd, momentum=True),
-    "adam": Optimizer(_adam),
-    "adamw": Optimizer(_adam, decoupled=True),
+    "adam": Optimizer(_adam, moments=True),
+    "adamw": Optimizer(_adam, moments=True, decoupled=True),
 }
 
 

@@ -90,6 +90,12 @@ def test_adamw_is_optaxs_with_the_decay_on_kernels() -> None:
     assert_same(follow(ours("adamw"), make_gradients()), follow(expected, make_gradients()))
 
 
+def test_the_moments_of_adam_are_numbers_of_the_setting() -> None:
+    numbers = {"beta_1": 0.5, "beta_2": 0.7, "epsilon": 0.1}
+    theirs = optax.chain(optax.add_decayed_weights(DECAY, KERNELS), optax.adam(RATE, 0.5, 0.7, 0.1))
+    assert_same(follow(ours("adam", **numbers), make_gradients()), follow(theirs, make_gradients()))
+
+
 @pytest.mark.parametrize("nesterov", [False, True])
 def test_momentum_is_torchs(nesterov: bool) -> None:
     """torch.optim.SGD: g ← ∇ + λ p; v ← g at first, then μ v + g; g ← v, or g + μ v with Nesterov; p ← p − η g."""
