@@ -27,7 +27,6 @@ from nnjax.parts import Part
 from nnjax.results.starts import Start
 from nnjax.training.shared import Shared
 from nnjax.training.structure import Structure
-from nnjax.types import Weighted
 from nnjax.validation import UserError, check_count
 
 WIDTH = 100
@@ -301,8 +300,7 @@ def _shared(groups: Sequence[Group], known: Known | None, share: float) -> list[
         for group in groups
     ]
     joined: dict[Any, list[Group]] = {}
-    # A shared program weighs all examples alike, and has no sparse inputs.
-    able = [group.data.places is None and not isinstance(group.data.train, Weighted) for group in groups]
+    able = [group.data.places is None for group in groups]  # a shared program has no sparse inputs
     programs = iter(share_programs([work for work, plain in zip(works, able, strict=True) if plain], known))
     for number, (group, plain) in enumerate(zip(groups, able, strict=True)):
         shared = next(programs) if plain else None

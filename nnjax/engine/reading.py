@@ -94,8 +94,30 @@ def reading(layout: Layout, examples: int, data_seed: int, epoch: int, first: in
     return Reading(of_source[layout.source], layout.share, layout.does, np.uint32(layout.parts))
 
 
-def means(values: dict[str, Any], places: Int[np.ndarray, " N"], metrics: Named = ()) -> Metrics:
-    """The means over some of the examples of metrics [T, M, …]; weighted where there are weights, and finished."""
+def shares(layout: Layout, weights: Float[np.ndarray, "T M"]) -> Float[np.ndarray, " T"]:
+    """Of each part 1 / what the examples of its batch weigh together; where they weigh nothing, 1."""
+    learns = layout.does > 0
+    batch = np.cumsum(layout.does & UPDATES > 0) - (layout.does & UPDATES > 0)  # the number of each part's batch
+    total = np.bincount(batch[learns], weights.sum(1, dtype=np.float64)[learns], 1)
+    share = np.zeros(len(batch), np.float32)
+    share[learns] = 1 / np.where(total > 0, total, 1)[batch[learns]]
+    return share
+
+
+def means(
+    values: dict[str, Any],
+    places: Int[np.ndarray, " N"],
+    metrics: Named = (),
+    weights: Float[np.ndarray, "T M"] | None = None,
+) -> Metrics:
+    """The means over some of the examples of metrics [T, M, …]; weighted where there are weights, and finished.
+
+    Args:
+        values: metrics, or pairs of metrics and their weights.
+        places: of the examples among all T · M.
+        metrics: what was recorded.
+        weights: of the examples, where they don't count alike.
+    """
     found: dict[str, Any] = {}
     finishes = {name: metric.finish for name, metric in metrics}
     for name, of_all in values.items():
@@ -103,6 +125,9 @@ def means(values: dict[str, Any], places: Int[np.ndarray, " N"], metrics: Named 
             leaf.reshape(-1, *leaf.shape[2:])[places]
             for leaf in (of_all if isinstance(of_all, tuple) else (of_all,))
         ]
+        if weights is not None:
+            own = weights.ravel()[places].reshape(-1, *[1] * (value.ndim - 1))
+            weight = [weight[0] * own if weight else np.broadcast_to(own, value.shape)]
         if weight:
             with np.errstate(invalid="ignore"):  # of a class without examples there is none
                 total = np.where(weight[0] > 0, value * weight[0], 0).sum(0, dtype=np.float64)

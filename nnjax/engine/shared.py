@@ -25,7 +25,7 @@ from nnjax.training.shared import WEIGHTS, Matrices, Shared, Sizes
 from nnjax.training.start import begin
 from nnjax.training.step import TrainState
 from nnjax.training.structure import Structure, hyperparameters
-from nnjax.types import Params
+from nnjax.types import Params, Weighted
 
 KEPT = 64
 """Shared programs that stay loaded; each takes some 150 of the 65,530 memory maps that Linux allows."""
@@ -43,6 +43,7 @@ class Begun(NamedTuple):
     params: Matrices  # after it
     found: training.Found
     layout: reading.Layout
+    weights: np.ndarray | None  # of the examples, as they are read [T, M]; None where all count alike
 
 
 class SharedPrograms:
@@ -58,6 +59,8 @@ class SharedPrograms:
         data = group.data
         self.counts = [len(split.y) for split in (data.train, data.valid, data.test)]
         self.examples = places.put_data(self.grid, data.together)
+        weights = data.together.weight if isinstance(data.together, Weighted) else None
+        self._weights = None if weights is None else np.float32([*weights, 0])  # the last of no example
         self.program = epoch_program(self.shared)
         self._compiled: dict[jax.Device, Any] = {}
         self._runs = [group.runs[int(run)] for run in self.grid.runs[:, 0, 0]]
@@ -133,9 +136,9 @@ class SharedPrograms:
     def epoch(self, chunk: int, state: TrainState, epoch: int) -> tuple[TrainState, Begun]:
         """An epoch, counted from 0."""
         train, valid, _ = self.counts
-        arguments, layout = self._arguments(chunk, state, epoch, train, train, valid)
+        arguments, layout, weights = self._arguments(chunk, state, epoch, train, train, valid)
         state, found = self._call(chunk, arguments)
-        begun = Begun(state.params, found, layout)
+        begun = Begun(state.params, found, layout, weights)
         self._begun[chunk].append(begun)
         return state, begun
 
@@ -144,7 +147,8 @@ class SharedPrograms:
         found, layout = jax.tree.map(np.asarray, begun.found), begun.layout
         recorded = self.shared.structure.metrics
         train, valid = (
-            reading.means(found.values, which, recorded) for which in (layout.trained, layout.evaluated)
+            reading.means(found.values, which, recorded, begun.weights)
+            for which in (layout.trained, layout.evaluated)
         )
         named = {f"train_{name}": value for name, value in train.items()}
         named |= {name: total / np.float32(layout.measured) for name, total in found.measured.items()}
@@ -178,12 +182,13 @@ class SharedPrograms:
             both = (("", self._best, self._learnt), ("_last", self._last, self._finite))
             for suffix, params, there in both:
                 begun = state._replace(params=params[chunk])
-                arguments, layout = self._arguments(chunk, begun, 0, 0, train + valid, test)
-                asked.append((chunk, suffix, there[chunk], layout, self._call(chunk, arguments)[1].values))
+                arguments, layout, weights = self._arguments(chunk, begun, 0, 0, train + valid, test)
+                values = self._call(chunk, arguments)[1].values
+                asked.append((chunk, suffix, there[chunk], (layout.evaluated, weights), values))
         tested: list[Metrics] = [{} for _ in states]
-        for chunk, suffix, known, layout, values in asked:
+        for chunk, suffix, known, (evaluated, weights), values in asked:
             recorded = self.shared.structure.metrics
-            for name, value in reading.means(jax.device_get(values), layout.evaluated, recorded).items():
+            for name, value in reading.means(jax.device_get(values), evaluated, recorded, weights).items():
                 found = np.asarray(value if known else np.full_like(value, np.nan))
                 tested[chunk][f"test_{name}{suffix}"] = found[None, None]
         return tested
@@ -203,12 +208,16 @@ class SharedPrograms:
 
     def _arguments(
         self, chunk: int, state: TrainState, epoch: int, trained: int, first: int, evaluated: int
-    ) -> tuple[tuple[Any, ...], reading.Layout]:
+    ) -> tuple[tuple[Any, ...], reading.Layout, np.ndarray | None]:
         run = self._runs[chunk]
         layout = reading.layout(self.shared.rows, self.shared.parts, run.config.batch_size, trained, evaluated)
         reads = reading.reading(layout, self.counts[0], run.data_seed, epoch, first, sum(self.counts))
+        weights = None
+        if self._weights is not None:
+            weights = self._weights[reads.rows]
+            reads = reads._replace(share=reading.shares(layout, weights))
         hyper, sizes, scale = self._numbers[chunk]
-        return (state, hyper, sizes, reads, self.examples[chunk], scale), layout
+        return (state, hyper, sizes, reads, self.examples[chunk], scale), layout, weights
 
 
 def sizes_of(shared: Shared, run: Run) -> Sizes:

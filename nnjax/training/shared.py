@@ -29,7 +29,7 @@ from nnjax.training.metrics import Values, measured
 from nnjax.training.schedules import schedule_factor
 from nnjax.training.step import TrainState, of_examples, optimizer_at
 from nnjax.training.structure import Structure
-from nnjax.types import Activation, Examples, Params
+from nnjax.types import Activation, Examples, Params, Weighted
 
 ADDS, UPDATES, MEASURES = 1, 2, 4
 """What happens with a part beside its evaluation, summed: its gradient is added, the step done, and measured."""
@@ -78,7 +78,7 @@ class Reading(NamedTuple):
     """What an epoch reads, part by part."""
 
     rows: UInt32[Any, "T M"]  # the examples, of all that there are; their number holds none
-    share: Float[Any, " T"]  # 1 / how many examples the part's batch has
+    share: Float[Any, " T"]  # 1 / how many examples the part's batch has, or what they weigh together
     does: UInt32[Any, " T"]  # the sum of what happens with a part
     parts: UInt32[Any, ""]  # how many there are
 
@@ -97,7 +97,7 @@ def run_epoch(
     hyper: Hyperparameters,
     sizes: Sizes,
     reading: Reading,
-    examples: Examples,
+    examples: Examples | Weighted,
     scale: Float[Array, ""],
 ) -> tuple[TrainState, Found]:
     """Train and evaluate a run whose parameters are matrices on what there is to read.
@@ -148,7 +148,9 @@ def run_epoch(
 
         def gradient(i: UInt32[Array, ""], params: Matrices) -> Matrices:
             *inputs, top, errors_ = _with(i, (*features, errors))
-            delta = jnp.where(batch.weight[None] > 0, errors_, 0) * _at(reading.share, t + i)
+            weight = batch.weight if batch.importance is None else batch.importance
+            delta = jnp.where(weight[None] > 0, errors_, 0) * _at(reading.share, t + i)
+            delta = delta if batch.importance is None else delta * weight[None]
             found = {last: {WEIGHTS: delta @ top}}
             back = _kept(delta.T) @ params[last][WEIGHTS]
             for index, layer in reversed(list(enumerate(hidden))):

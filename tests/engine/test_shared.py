@@ -80,6 +80,20 @@ def test_a_run_of_a_shared_program_is_that_of_its_own(both, number):
             np.testing.assert_allclose(a[name].values, b[name].values, rtol=2e-4, atol=1e-6, err_msg=name)
 
 
+def test_weighted_runs_of_a_shared_program_are_those_of_their_own(digits):
+    weight = np.random.default_rng(0).integers(0, 3, len(digits.train.y)) / 2  # some are 0
+    data = dataclasses.replace(digits, train=(*digits.train, weight), task="classification")
+    axes = [{"hidden": (9,), "batch_size": 20}, {"hidden": (16,), "batch_size": 600}]  # of parts, too
+    config = dataclasses.replace(CONFIG, activation="relu", epochs=2, seeds=1)
+    found = []
+    for share in (None, False):
+        todo = plan(config, data, axes, share=share)
+        assert all((group.shared is None) == (share is False) for group in todo.groups)
+        found.append(run_plan(todo, keep_parameters=True, progress=False))
+    for name in ("train_loss", "train_class_accuracy", "valid_loss", "test_accuracy", "params.Dense_0.kernel"):
+        np.testing.assert_allclose(*(result[name].values for result in found), rtol=2e-4, atol=1e-6, err_msg=name)
+
+
 def test_a_run_does_not_depend_on_those_beside_it(digits):
     chosen = MIXED[:4]
     todo = plan(CONFIG, digits, chosen, seeds=2)
