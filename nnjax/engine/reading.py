@@ -97,7 +97,8 @@ def reading(layout: Layout, examples: int, data_seed: int, epoch: int, first: in
 def shares(layout: Layout, weights: Float[np.ndarray, "T M"]) -> Float[np.ndarray, " T"]:
     """Of each part 1 / what the examples of its batch weigh together; where they weigh nothing, 1."""
     learns = layout.does > 0
-    batch = np.cumsum(layout.does & UPDATES > 0) - (layout.does & UPDATES > 0)  # the number of each part's batch
+    ends = layout.does & UPDATES > 0
+    batch: np.ndarray = np.cumsum(ends) - ends  # the number of each part's batch
     total = np.bincount(batch[learns], weights.sum(1, dtype=np.float64)[learns], 1)
     share = np.zeros(len(batch), np.float32)
     share[learns] = 1 / np.where(total > 0, total, 1)[batch[learns]]

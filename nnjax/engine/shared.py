@@ -60,7 +60,8 @@ class SharedPrograms:
         self.counts = [len(split.y) for split in (data.train, data.valid, data.test)]
         self.examples = places.put_data(self.grid, data.together)
         weights = data.together.weight if isinstance(data.together, Weighted) else None
-        self._weights = None if weights is None else np.float32([*weights, 0])  # the last of no example
+        # The last is that of no example.
+        self._weights = None if weights is None else np.append(np.asarray(weights), np.float32(0))
         self.program = epoch_program(self.shared)
         self._compiled: dict[jax.Device, Any] = {}
         self._runs = [group.runs[int(run)] for run in self.grid.runs[:, 0, 0]]
