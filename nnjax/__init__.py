@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from nnjax.results import stats as stats
     from nnjax.results.files import load as load_results
     from nnjax.results.files import save as save_results
+    from nnjax.results.kept import network as network
+    from nnjax.results.kept import parameters as parameters
     from nnjax.results.merge import merge as merge
     from nnjax.results.network import Network as Network
-    from nnjax.results.network import network as network
-    from nnjax.results.network import parameters as parameters
     from nnjax.search.halving import Halving as Halving
     from nnjax.search.search import search as search
     from nnjax.search.sweep import sweep as sweep
@@ -46,8 +46,8 @@ _HOME = {
     "load_text": ("data", "load_text"),
     "load_results": ("results.files", "load"),
     "merge": ("results.merge", "merge"),
-    "network": ("results.network", "network"),
-    "parameters": ("results.network", "parameters"),
+    "network": ("results.kept", "network"),
+    "parameters": ("results.kept", "parameters"),
     "plan": ("engine.plan", "plan"),
     "save_results": ("results.files", "save"),
     "sweep": ("search.sweep", "sweep"),

@@ -1,10 +1,8 @@
-"""A network back from its results: it predicts, as it was trained to."""
+"""A trained network: it predicts, as it was trained to."""
 
-import base64
-import json
 import os
-from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,31 +11,21 @@ import xarray as xr
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
-from nnjax.config import Config, DataConfig
+from nnjax.config import Config
 from nnjax.data import Preprocessing, Words
-from nnjax.data.columns import check_there
 from nnjax.data.frames import read_frame
 from nnjax.data.inputs import is_sparse, read_sparse
 from nnjax.data.targets import Standard
-from nnjax.fields import canonical
 from nnjax.nn.layers import layer_names
 from nnjax.nn.models import Network as Module
 from nnjax.nn.models import call, network_of
-from nnjax.parts import name_of
-from nnjax.results import configs, judged
+from nnjax.results import judged
 from nnjax.results.forward import read_program
-from nnjax.results.provenance import plain
-from nnjax.results.runs import labels_of
-from nnjax.results.trees import KEPT, PARAMS, variable_of
+from nnjax.results.given import Inputs, is_table, is_text, texts_of, weights_of
 from nnjax.sparse import Sparse
-from nnjax.spelling import nearest
 from nnjax.tasks import CLASSIFICATION, counted, task_of
 from nnjax.types import Params
 from nnjax.validation import UserError
-
-Inputs: TypeAlias = ArrayLike | Any
-"""Inputs ``[N, D]``, sparse ones too; a frame, or a file, for a network that was trained on a table, and texts, or
-a frame with them, for one that was trained on texts."""
 
 BLOCK, OF_TEXTS = 10_000, 500
 """Examples that are put through a network at a time, and those with sparse inputs."""
@@ -163,7 +151,7 @@ class Network:
             UserError: for targets or weights of another shape.
         """
         said = self._said(self.logits(x))
-        true, weights = self._true(x, y, len(said)), _weights(weight, len(said))
+        true, weights = self._true(x, y, len(said)), weights_of(weight, len(said))
         return judged.SCORES[self.task](true, said.reshape(true.shape), weights)
 
     def by_class(self, x: Inputs, y: ArrayLike, weight: ArrayLike | None = None) -> xr.Dataset:
@@ -183,7 +171,7 @@ class Network:
         if self.task == CLASSIFICATION:
             true, said = (np.eye(self.classes, dtype=int)[each] for each in (true, said))
         names = self.class_names or range(self.classes)
-        return judged.by_class(true, said, probability, _weights(weight, len(said)), names)
+        return judged.by_class(true, said, probability, weights_of(weight, len(said)), names)
 
     def confusion_matrix(self, x: Inputs, y: ArrayLike) -> np.ndarray | xr.DataArray:
         """How many examples of each class, by row, were given to each class, by column ``[C, C]``.
@@ -218,7 +206,7 @@ class Network:
 
     def _is_raw(self, x: Any) -> bool:
         """Whether these are texts or a table, and no inputs."""
-        return _is_table(x) or (isinstance(self.preprocessing, Words) and _is_text(x))
+        return is_table(x) or (isinstance(self.preprocessing, Words) and is_text(x))
 
     def _inputs(self, x: Any) -> np.ndarray | Sparse:
         if is_sparse(x):
@@ -226,7 +214,7 @@ class Network:
         if self.preprocessing is None or not self._is_raw(x):
             return np.asarray(x)
         if isinstance(self.preprocessing, Words):
-            return self.preprocessing.inputs_of(_texts(x, self.preprocessing.column))
+            return self.preprocessing.inputs_of(texts_of(x, self.preprocessing.column))
         path = os.fspath(x) if isinstance(x, str | os.PathLike) else "the frame"
         return self.preprocessing.inputs_of(read_frame(x).frame, path)
 
@@ -257,153 +245,6 @@ class Network:
         else:
             inputs = jnp.asarray(x, jnp.float32) * factor
         return np.asarray(self._forward(self.params, inputs, jnp.float32(self.config.activation_slope)))
-
-
-def _weights(weight: ArrayLike | None, count: int) -> np.ndarray | None:
-    weights = None if weight is None else np.asarray(weight, np.float64)
-    if weights is not None and weights.shape != (count,):
-        raise UserError(f"weight has the shape {list(weights.shape)}, and must be a number for each row of x")
-    return weights
-
-
-def network(results: xr.Dataset, which: str = "best", **labels: Any) -> Network:
-    """The trained network of one run, which predicts with all that it was trained with.
-
-    Args:
-        results: of a sweep with ``keep_parameters=True``, in memory or loaded from a file.
-        which: "best", at the best validation epoch, or "last".
-        labels: the run's place on each axis, by the value of the axis or of a field that is zipped along it:
-            ``learning_rate=0.1, hidden=(32,), seed=3``. An axis of one place needs none; a name with a dot is
-            given as ``**{"data.name": …}``.
-
-    Raises:
-        UserError: where no parameters were kept, or the labels don't name one run.
-    """
-    params = parameters(results, which, **labels)
-    run = _run(results, labels)
-    config = configs.setting_at(results, run)
-    data = _dataset(results, config)
-    program = None
-    if "program" in results:
-        number = int(results["program"].isel(run))
-        program = base64.b64decode(str(results["programs"].values[number])) if number >= 0 else None
-    made_by = data.get("preprocessing")
-    text = str(results["preprocessing"].sel(table=made_by).item()) if made_by else None
-    standard = data.get("standard")
-    return Network(
-        config,
-        params,
-        classes=data["classes"],
-        inputs=data["inputs"],
-        scale=data["scale"],
-        program=program,
-        class_names=tuple(data.get("class_names", ())),
-        preprocessing=None if text is None else _preprocessing(json.loads(text)),
-        task=data.get("task", CLASSIFICATION),
-        standard=Standard(*map(np.array, standard.values())) if standard else None,
-    )
-
-
-def parameters(results: xr.Dataset, which: str = "best", **labels: Any) -> Params:
-    """The trained parameters of one run, as a Flax parameter tree; arguments as for `network`.
-
-    Raises:
-        UserError: where no parameters were kept, or the labels don't name one run.
-    """
-    names = [str(name) for name in results.data_vars if str(name).startswith(PARAMS)]
-    if not names:
-        raise UserError("these results hold no parameters: keep them with sweep(…, keep_parameters=True)")
-    if which not in KEPT:
-        raise UserError(f"which is {which!r}, and must be best or last{nearest(which, KEPT)}")
-    run = _run(results, labels)
-    kept = results[[*names, "param_shapes"]].isel(run).isel(kept=KEPT.index(which))
-    tree: dict[str, Any] = {}
-    for name, shape in json.loads(str(kept["param_shapes"].item())).items():
-        *path, leaf = name.split("/")
-        inside = tree
-        for step in path:
-            inside = inside.setdefault(step, {})
-        full = kept[variable_of(name)].values
-        corner: Any = (*map(slice, shape), *[0] * (full.ndim - len(shape)))
-        inside[leaf] = full[corner]
-    return tree
-
-
-def _run(results: xr.Dataset, labels: dict[str, Any]) -> dict[str, int]:
-    """The index of a run along each dimension of its sweep."""
-    status = results["status"]
-    dims = [str(dim) for dim in status.dims]
-    left = {dim: np.arange(status.sizes[dim]) for dim in dims}
-    for name, value in labels.items():
-        if name not in results.coords or not set(results[name].dims) <= set(dims):
-            known = [str(coord) for coord in results.coords if set(results[coord].dims) <= set(dims)]
-            raise UserError(f"{name!r} is no axis of these results{nearest(name, known)}")
-        if not results[name].dims:
-            continue
-        (dim,) = map(str, results[name].dims)
-        places = results[name].values.tolist()
-        (found,) = np.nonzero(results[name].values == _label(name, value, places))
-        if not found.size:
-            shown = ", ".join(map(repr, places[:10])) + (", …" if len(places) > 10 else "")
-            raise UserError(f"{name} is {value!r}, and must be one of {shown}")
-        left[dim] = np.intersect1d(left[dim], found)
-    several = [dim for dim in dims if len(left[dim]) > 1]
-    if several:
-        place = ", ".join(f"{name}={value!r}" for name, value in labels.items())
-        where = f"at {place}" if place else "in these results"
-        raise UserError(f"more than one run is {where}: give {' and '.join(several)} too")
-    if any(not len(places) for places in left.values()):
-        raise UserError("no run is at all of " + ", ".join(f"{name}={value!r}" for name, value in labels.items()))
-    return {dim: int(places[0]) for dim, places in left.items()}
-
-
-def _label(name: str, value: Any, places: list[Any]) -> Any:
-    """A value as it labels its axis."""
-    if isinstance(value, str):
-        return value
-    if callable(value):
-        return name_of(value)
-    return (
-        labels_of([canonical(name, value)])[0] if not isinstance(places[0], str) else str(canonical(name, value))
-    )
-
-
-def _dataset(results: xr.Dataset, config: Config) -> dict[str, Any]:
-    """What is recorded of the data that a setting was trained on."""
-    found: list[dict[str, Any]] = json.loads(str(results.attrs["datasets"]))
-    wanted = plain(vars(config.data))
-    unsaid = plain(vars(DataConfig()))  # as in files from before there was a field
-    return next((data for data in found if unsaid | (data["config"] or {}) == wanted), found[0])
-
-
-def _preprocessing(said: dict[str, Any]) -> Preprocessing | Words:
-    """What made the inputs, of columns or of texts."""
-    return Words.read(said) if "words" in said else Preprocessing.read(said)
-
-
-def _is_text(x: Any) -> bool:
-    """Whether these are texts: one, a list or an array of them."""
-    if isinstance(x, str):
-        return True
-    first = next(iter(x), None) if isinstance(x, list | tuple | np.ndarray) or hasattr(x, "to_numpy") else None
-    return isinstance(first, str)
-
-
-def _texts(x: Any, column: str) -> list[Any]:
-    """The texts in a list or, by the name of their column, in a frame."""
-    if isinstance(x, str):
-        return [x]
-    if not _is_table(x):
-        return list(x)
-    frame = read_frame(x).frame
-    check_there([column], frame, "the frame")
-    return list(frame[column])
-
-
-def _is_table(x: Any) -> bool:
-    """Whether these are columns with names, or a file of them, and no array of inputs."""
-    names = getattr(getattr(x, "dtype", None), "names", None)
-    return isinstance(x, str | os.PathLike | Mapping) or hasattr(x, "columns") or bool(names)
 
 
 def _sizes(params: Params, layer: str) -> Any:
