@@ -48,6 +48,10 @@ class Options:
     """Runs that a device trains at a time; None leaves it to `nnjax.engine.layout.arrange`."""
     keep_parameters: bool = False
     """Keep the trained parameters in the results."""
+    keep_state: bool = False
+    """Keep these, and all else that training goes on from."""
+    start_from: Path | None = None
+    """Results with whose runs training begins."""
     title: str | None = None
     """Of the page."""
     question: str | None = None
@@ -111,13 +115,15 @@ def read_options(
         search = read_search(of_search)
 
     output = flags.pop("output", defaults.output)
-    overwrite, dry_run, quiet, keep = (
+    start_from = flags.pop("start_from", defaults.start_from)
+    overwrite, dry_run, quiet, keep, keep_state = (
         _read_switch(name, flags.pop(name)) if name in flags else default
         for name, default in (
             ("overwrite", False),
             ("dry-run", False),
             ("quiet", False),
             ("keep_parameters", defaults.keep_parameters),
+            ("keep_state", defaults.keep_state),
         )
     )
     title, question = (flags.pop(name, getattr(defaults, name)) for name in ("title", "question"))
@@ -151,6 +157,8 @@ def read_options(
         dry_run=dry_run,
         runs_per_call=runs_per_call,
         keep_parameters=keep,
+        keep_state=keep_state,
+        start_from=None if start_from is None else Path(start_from).expanduser(),
         title=title,
         question=question,
         time_limit=time_limit,

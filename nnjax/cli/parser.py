@@ -84,6 +84,9 @@ def make_parser(defaults: "Options", program: str, description: str, takes: Take
     else:
         words = "runs that a device trains at a time, instead of as many as are fast"
         parser.add_argument("--runs_per_call", metavar="N", help=words)
+        words = "go on from these results, kept with --keep_state, or begin with their parameters"
+        parser.add_argument("--start_from", metavar="FILE", help=words)
+        switch("keep_state", "keep in the results all that training goes on from")
     parser.add_argument(
         "--time",
         metavar="TIME",

@@ -65,11 +65,21 @@ def run(options: Options, *, title: str, question: str) -> "xr.Dataset":
         from nnjax.search import sweep
 
         todo = plan(options.config, axes=options.axes, runs_per_call=options.runs_per_call)
+        if options.start_from is not None:
+            from nnjax.engine.starting import started
+            from nnjax.results.sources import read_start
+
+            todo = started(todo, read_start(options.start_from))
         print(todo, flush=True)
         if options.dry_run:
             print(textwrap.fill(str(estimate(todo)), WIDTH))
             raise SystemExit(0)
-        trained = sweep.run_plan(todo, keep_parameters=options.keep_parameters, time_limit=options.time_limit)
+        trained = sweep.run_plan(
+            todo,
+            keep_parameters=options.keep_parameters,
+            keep_state=options.keep_state,
+            time_limit=options.time_limit,
+        )
         conclude(trained, place, options, title=title, question=question)
     return trained
 

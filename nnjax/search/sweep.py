@@ -104,9 +104,8 @@ def run_plan(
 ) -> xr.Dataset:
     """Train what `plan` has planned; arguments and results are those of `sweep`."""
     began = time.perf_counter()
-    source = None if start_from is None else read_start(start_from)
-    if source is not None:
-        todo = started(todo, source)
+    if start_from is not None:
+        todo = started(todo, read_start(start_from))
     need = todo.config.by_need
     if need and on_epoch is not None:
         raise UserError(
@@ -136,8 +135,9 @@ def run_plan(
     )
     if isinstance(driver, NeededSeeds):
         results = results.assign_attrs(by_need=driver.described())
-    if source is not None:
-        results = results.assign_attrs(started_from=source.name)
+    starts = [group.start for group in todo.groups if group.start is not None]
+    if starts:
+        results = results.assign_attrs(started_from=starts[0].source.name)
     return ended(results, halt.asked())
 
 

@@ -162,6 +162,18 @@ def test_sweep_writes_the_folder_of_its_results(command, tmp_path):
     )
 
 
+def test_training_goes_on_from_a_file_of_results(command):
+    assert command("train", *TINY, "--keep_state", "--output", "first")[0] == 0
+    code, _, err = command("train", *TINY, "--start_from", "first/results.nc", "--dry-run")
+    assert code == 2
+    assert "the runs of start_from have had 1, which count" in err
+    onward = ("--epochs", "2", "--start_from", "first/results.nc", "--output", "further")
+    assert command("train", *TINY, *onward)[0] == 0
+    first, further = (files.load(f"{folder}/results.nc") for folder in ("first", "further"))
+    assert further.train_loss.shape == (2, 2)
+    np.testing.assert_array_equal(first.train_loss[:, 0], further.train_loss[:, 0])
+
+
 @pytest.fixture(scope="module")
 def trained():
     """The results of a tiny training."""
