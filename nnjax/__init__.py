@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from nnjax.engine.estimate import estimate as estimate
     from nnjax.engine.plan import plan as plan
     from nnjax.results import stats as stats
+    from nnjax.results.ensemble import Ensemble as Ensemble
     from nnjax.results.files import load as load_results
     from nnjax.results.files import save as save_results
+    from nnjax.results.kept import ensemble as ensemble
     from nnjax.results.kept import network as network
     from nnjax.results.kept import parameters as parameters
     from nnjax.results.merge import merge as merge
@@ -35,11 +37,13 @@ _HOME = {
     "Config": ("config", "Config"),
     "DataConfig": ("config", "DataConfig"),
     "Dataset": ("data", "Dataset"),
+    "Ensemble": ("results.ensemble", "Ensemble"),
     "EpochEnd": ("engine.driver", "EpochEnd"),
     "Halving": ("search.halving", "Halving"),
     "Metric": ("training.metrics", "Metric"),
     "Network": ("results.network", "Network"),
     "UserError": ("validation", "UserError"),
+    "ensemble": ("results.kept", "ensemble"),
     "estimate": ("engine.estimate", "estimate"),
     "load_data": ("data", "load_data"),
     "load_table": ("data", "load_table"),
@@ -57,11 +61,13 @@ __all__ = [
     "Config",
     "DataConfig",
     "Dataset",
+    "Ensemble",
     "EpochEnd",
     "Halving",
     "Metric",
     "Network",
     "UserError",
+    "ensemble",
     "estimate",
     "load_data",
     "load_results",

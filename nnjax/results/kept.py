@@ -1,6 +1,7 @@
 """The networks that results keep, and their parameters, by the labels of their runs."""
 
 import base64
+import itertools
 import json
 from typing import Any
 
@@ -13,9 +14,10 @@ from nnjax.data.targets import Standard
 from nnjax.fields import canonical
 from nnjax.parts import name_of
 from nnjax.results import configs
+from nnjax.results.ensemble import Ensemble
 from nnjax.results.network import Network
 from nnjax.results.provenance import plain
-from nnjax.results.runs import labels_of
+from nnjax.results.runs import labels_of, seed_dims
 from nnjax.results.trees import KEPT, PARAMS, variable_of
 from nnjax.spelling import nearest
 from nnjax.tasks import CLASSIFICATION
@@ -36,8 +38,36 @@ def network(results: xr.Dataset, which: str = "best", **labels: Any) -> Network:
     Raises:
         UserError: where no parameters were kept, or the labels don't name one run.
     """
-    params = parameters(results, which, **labels)
-    run = _run(results, labels)
+    return _network(results, _run(results, which, labels), which, {})
+
+
+def ensemble(results: xr.Dataset, which: str = "best", **labels: Any) -> Ensemble:
+    """The networks of one setting with all seeds, and all folds where they are an axis, which answer together.
+
+    Runs that diverged or were never begun are left out.
+
+    Args:
+        results, which: as `network` takes them.
+        labels: the setting's place on each axis; a seed or a fold leaves out the others.
+
+    Raises:
+        UserError: where no parameters were kept, the labels don't name one setting, or no run is left.
+    """
+    left = _places(results, which, labels)
+    seeds = seed_dims(results)
+    _check_single({dim: places for dim, places in left.items() if dim not in seeds}, labels, "setting")
+    status = results["status"]
+    runs = [dict(zip(left, map(int, at), strict=True)) for at in itertools.product(*left.values())]
+    runs = [run for run in runs if status.isel(run).item() in ("finished", "stopped")]
+    if not runs:
+        raise UserError("no run of this setting has come to an end: all diverged or were never begun")
+    made: dict[str, Any] = {}
+    return Ensemble([_network(results, run, which, made) for run in runs])
+
+
+def _network(results: xr.Dataset, run: dict[str, int], which: str, made: dict[str, Any]) -> Network:
+    """The network of a run; ``made`` holds what made the inputs of others, by name."""
+    params = _parameters(results, run, which)
     config = configs.setting_at(results, run)
     data = _dataset(results, config)
     program = None
@@ -45,7 +75,8 @@ def network(results: xr.Dataset, which: str = "best", **labels: Any) -> Network:
         number = int(results["program"].isel(run))
         program = base64.b64decode(str(results["programs"].values[number])) if number >= 0 else None
     made_by = data.get("preprocessing")
-    text = str(results["preprocessing"].sel(table=made_by).item()) if made_by else None
+    if made_by and made_by not in made:
+        made[made_by] = _preprocessing(json.loads(str(results["preprocessing"].sel(table=made_by).item())))
     standard = data.get("standard")
     return Network(
         config,
@@ -55,7 +86,7 @@ def network(results: xr.Dataset, which: str = "best", **labels: Any) -> Network:
         scale=data["scale"],
         program=program,
         class_names=tuple(data.get("class_names", ())),
-        preprocessing=None if text is None else _preprocessing(json.loads(text)),
+        preprocessing=made[made_by] if made_by else None,
         task=data.get("task", CLASSIFICATION),
         standard=Standard(*map(np.array, standard.values())) if standard else None,
     )
@@ -67,12 +98,11 @@ def parameters(results: xr.Dataset, which: str = "best", **labels: Any) -> Param
     Raises:
         UserError: where no parameters were kept, or the labels don't name one run.
     """
+    return _parameters(results, _run(results, which, labels), which)
+
+
+def _parameters(results: xr.Dataset, run: dict[str, int], which: str) -> Params:
     names = [str(name) for name in results.data_vars if str(name).startswith(PARAMS)]
-    if not names:
-        raise UserError("these results hold no parameters: keep them with sweep(…, keep_parameters=True)")
-    if which not in KEPT:
-        raise UserError(f"which is {which!r}, and must be best or last{nearest(which, KEPT)}")
-    run = _run(results, labels)
     kept = results[[*names, "param_shapes"]].isel(run).isel(kept=KEPT.index(which))
     tree: dict[str, Any] = {}
     for name, shape in json.loads(str(kept["param_shapes"].item())).items():
@@ -86,8 +116,27 @@ def parameters(results: xr.Dataset, which: str = "best", **labels: Any) -> Param
     return tree
 
 
-def _run(results: xr.Dataset, labels: dict[str, Any]) -> dict[str, int]:
+def _run(results: xr.Dataset, which: str, labels: dict[str, Any]) -> dict[str, int]:
     """The index of a run along each dimension of its sweep."""
+    left = _places(results, which, labels)
+    _check_single(left, labels, "run")
+    return {dim: int(places[0]) for dim, places in left.items()}
+
+
+def _check_single(left: dict[str, np.ndarray], labels: dict[str, Any], what: str) -> None:
+    several = [dim for dim, places in left.items() if len(places) > 1]
+    if several:
+        place = ", ".join(f"{name}={value!r}" for name, value in labels.items())
+        where = f"at {place}" if place else "in these results"
+        raise UserError(f"more than one {what} is {where}: give {' and '.join(several)} too")
+
+
+def _places(results: xr.Dataset, which: str, labels: dict[str, Any]) -> dict[str, np.ndarray]:
+    """The indices along each dimension of the sweep of what stands at the labels, and has parameters."""
+    if "param_shapes" not in results or not any(str(name).startswith(PARAMS) for name in results.data_vars):
+        raise UserError("these results hold no parameters: keep them with sweep(…, keep_parameters=True)")
+    if which not in KEPT:
+        raise UserError(f"which is {which!r}, and must be best or last{nearest(which, KEPT)}")
     status = results["status"]
     dims = [str(dim) for dim in status.dims]
     left = {dim: np.arange(status.sizes[dim]) for dim in dims}
@@ -104,14 +153,9 @@ def _run(results: xr.Dataset, labels: dict[str, Any]) -> dict[str, int]:
             shown = ", ".join(map(repr, places[:10])) + (", …" if len(places) > 10 else "")
             raise UserError(f"{name} is {value!r}, and must be one of {shown}")
         left[dim] = np.intersect1d(left[dim], found)
-    several = [dim for dim in dims if len(left[dim]) > 1]
-    if several:
-        place = ", ".join(f"{name}={value!r}" for name, value in labels.items())
-        where = f"at {place}" if place else "in these results"
-        raise UserError(f"more than one run is {where}: give {' and '.join(several)} too")
     if any(not len(places) for places in left.values()):
         raise UserError("no run is at all of " + ", ".join(f"{name}={value!r}" for name, value in labels.items()))
-    return {dim: int(places[0]) for dim, places in left.items()}
+    return left
 
 
 def _label(name: str, value: Any, places: list[Any]) -> Any:
