@@ -1,6 +1,6 @@
 """One epoch: a step for each batch, then the validation set."""
 
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -14,13 +14,28 @@ from nnjax.training.monitor import better, scores
 from nnjax.training.start import RunState
 from nnjax.training.step import StepMetrics, Sums, TrainState, means, train_step
 from nnjax.training.structure import Structure
-from nnjax.types import Key
+from nnjax.types import Examples, Key, Weighted
 
 NORM_EVERY = 32
 """Steps, at least, between two measurements of what is of a step, such as norms, which cost a sixth of one."""
 
 Carry: TypeAlias = tuple[TrainState, Sums, Float[Array, ""]]
 """The state, and the metrics of examples summed so far, with the number of examples."""
+
+
+class Seen(NamedTuple):
+    """What the steps of an epoch, or of a part of it, have seen."""
+
+    sums: Sums  # the metrics of examples
+    examples: Float[Array, ""]  # how many there were, or what they weigh together
+    measured: Values  # the metrics of steps, summed over those in which they are measured
+    measurements: Float[Array, ""]
+
+    @property
+    def means(self) -> Values:
+        """The means of all metrics."""
+        of_steps = {name: total / self.measurements for name, total in self.measured.items()}
+        return means(self.sums, self.examples) | of_steps
 
 
 def train_epoch(
@@ -36,12 +51,26 @@ def train_epoch(
     Metrics of examples are means over the examples, those of steps over the steps in which they are measured. It
     has no derivative in reverse: to differentiate through training, scan `train_step`.
     """
+    state, seen = train_steps(structure, state, hyper, key, order, splits.train, splits.scale)
+    return state, seen.means
+
+
+def train_steps(
+    structure: Structure,
+    state: TrainState,
+    hyper: Hyperparameters,
+    key: Key,
+    order: Int[Array, "T B"],
+    examples: Examples | Weighted,
+    scale: Float[Array, ""],
+) -> tuple[TrainState, Seen]:
+    """T steps, one for each row of ``order``, and what they saw."""
     steps = order.shape[0]
     length = norm_spacing(steps)
 
     def step(t: Int[Array, ""], state: TrainState) -> tuple[TrainState, StepMetrics]:
         index = jax.lax.dynamic_index_in_dim(order, t, keepdims=False)
-        return train_step(structure, state, take_batch(splits.train, index, splits.scale), hyper, key)
+        return train_step(structure, state, take_batch(examples, index, scale), hyper, key)
 
     def add(t: Int[Array, ""], carry: Carry) -> tuple[Carry, Values]:
         state, metrics = step(t, carry[0])
@@ -57,8 +86,9 @@ def train_epoch(
     firsts = jnp.arange(0, steps, length)
     shapes = jax.eval_shape(lambda: step(firsts[0], state)[1])
     nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), (shapes.sums, shapes.examples))
-    (state, sums, examples), measured = jax.lax.scan(stretch, (state, *nothing), firsts)
-    return state, means(sums, examples) | {name: jnp.mean(values, axis=0) for name, values in measured.items()}
+    (state, sums, total), measured = jax.lax.scan(stretch, (state, *nothing), firsts)
+    added = {name: jnp.sum(values, axis=0) for name, values in measured.items()}
+    return state, Seen(sums, total, added, jnp.asarray(len(firsts), total.dtype))
 
 
 def norm_spacing(steps: int) -> int:
@@ -87,6 +117,24 @@ def run_epoch(
     return finished(structure, state, trained, running, valid, hyper)
 
 
+def run_part(
+    structure: Structure,
+    state: RunState,
+    hyper: Hyperparameters,
+    key: Key,
+    order: Int[Array, "T B"],
+    examples: Examples | Weighted,
+    scale: Float[Array, ""],
+) -> tuple[RunState, Seen]:
+    """The steps of an epoch whose examples aren't in memory all at once, on a part of them; then comes `finished`.
+
+    A run that has diverged, or has had its epochs, stays as it is.
+    """
+    trained, seen = train_steps(structure, state.train, hyper, key, order, examples, scale)
+    live = _lives(state, hyper)
+    return state._replace(train=_choose(live, trained, state.train)), seen
+
+
 def finished(
     structure: Structure,
     state: RunState,
@@ -109,20 +157,24 @@ def finished(
     epoch = state.epoch + 1
     score = _monitored(structure, valid, hyper)
     new = RunState(trained, trained.params, score, valid["loss"], epoch, epoch, jnp.where(finite, 0, epoch))
-
-    def choose(condition: Bool[Array, ""], new: PyTree, old: PyTree) -> PyTree:
-        return jax.tree.map(lambda a, b: jnp.where(condition, a, b), new, old)
-
-    live = (state.epoch < hyper.epochs) & (state.diverged_epoch == 0)
+    live = _lives(state, hyper)
     best = live & finite & better(score, valid["loss"], state.best_score, state.best_loss)
     fields = {
-        name: choose(best if name.startswith("best_") else live, getattr(new, name), old)
+        name: _choose(best if name.startswith("best_") else live, getattr(new, name), old)
         for name, old in state._asdict().items()
     }
     metrics = {f"train_{name}" if name in valid else name: value for name, value in running.items()}
     metrics |= {f"valid_{name}": value for name, value in valid.items()}
     recorded = jax.tree.map(lambda value: jnp.where(live & finite, value, jnp.nan), metrics)
     return RunState(**fields), recorded
+
+
+def _lives(state: RunState, hyper: Hyperparameters) -> Bool[Array, ""]:
+    return (state.epoch < hyper.epochs) & (state.diverged_epoch == 0)
+
+
+def _choose(condition: Bool[Array, ""], new: PyTree, old: PyTree) -> PyTree:
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), new, old)
 
 
 def _monitored(structure: Structure, valid: Values, hyper: Hyperparameters) -> Float[Array, ""]:

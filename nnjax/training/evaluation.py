@@ -26,6 +26,17 @@ def evaluate(
     scale: Float[Array, ""],
 ) -> Values:
     """The mean of each metric of examples on a split: loss (without the decay term), accuracy, …; dropout off."""
+    return means(*summed(structure, params, hyper, examples, scale))
+
+
+def summed(
+    structure: Structure,
+    params: Params,
+    hyper: Hyperparameters,
+    examples: Examples | Weighted,
+    scale: Float[Array, ""],
+) -> tuple[Sums, Float[Array, ""]]:
+    """The metrics of examples summed over some, and how many these are, or what they weigh together."""
     count = examples.y.shape[0]
     steps = num_batches(count, EVALUATION_BATCH)
     size = num_batches(count, steps)  # equal batches, so that little is read twice
@@ -43,7 +54,7 @@ def evaluate(
     firsts = size * jnp.arange(steps)
     nothing = jax.tree.map(lambda sum_: jnp.zeros(sum_.shape, sum_.dtype), jax.eval_shape(of_batch, firsts[0]))
     sums, _ = jax.lax.scan(add, nothing, firsts)
-    return means(sums, jnp.sum(examples.weight) if isinstance(examples, Weighted) else count)
+    return sums, jnp.sum(examples.weight) if isinstance(examples, Weighted) else jnp.asarray(count, scale.dtype)
 
 
 def test(
@@ -57,11 +68,13 @@ def test(
 
     NaN where there are no such parameters in finite numbers.
     """
+    both = (state.best_params, state.train.params)
+    return tested(state, *(evaluate(structure, params, hyper, examples, scale) for params in both))
+
+
+def tested(state: RunState, best: Values, last: Values) -> Values:
+    """The metrics of the test set by their names, from those with the best parameters and with the last."""
     found: Values = {}
-    for suffix, params, there in (
-        ("", state.best_params, state.best_epoch > 0),
-        ("_last", state.train.params, state.diverged_epoch == 0),
-    ):
-        values = evaluate(structure, params, hyper, examples, scale)
+    for suffix, values, there in (("", best, state.best_epoch > 0), ("_last", last, state.diverged_epoch == 0)):
         found |= {f"test_{name}{suffix}": jnp.where(there, value, jnp.nan) for name, value in values.items()}
     return found
