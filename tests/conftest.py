@@ -112,7 +112,8 @@ def whether_optimized(optimized: bool) -> None:
     for options, name in ((compilation.LONG_VECTORS, "LONG_VECTORS"), (compilation.QUICK, "QUICK")):
         of_users = OF_USERS.setdefault(name, options["cpu"])
         options["cpu"] = of_users if optimized else SOONER
-    for made in (programs.start_program, programs.epoch_program, programs.test_program, shared.epoch_program):
+    of_structures = [made for made in vars(programs).values() if hasattr(made, "cache_clear")]
+    for made in (*of_structures, shared.epoch_program):
         made.cache_clear()
 
 

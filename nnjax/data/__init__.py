@@ -4,6 +4,7 @@ from nnjax.data.dataset import Dataset, split_train
 from nnjax.data.load import load_data
 from nnjax.data.order import epoch_order, num_batches
 from nnjax.data.preprocess import Preprocessing
+from nnjax.data.stored import Stored
 from nnjax.data.table import load_table
 from nnjax.data.text import load_text
 from nnjax.data.tfds import prepare
@@ -15,6 +16,7 @@ __all__ = [
     "Dataset",
     "Examples",
     "Preprocessing",
+    "Stored",
     "Weighted",
     "Words",
     "class_weighted",

@@ -4,6 +4,7 @@ import hashlib
 import json
 import numbers
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
@@ -13,9 +14,10 @@ import numpy as np
 
 from nnjax.config import DataConfig
 from nnjax.data.arrays import kind_of
-from nnjax.data.inputs import TINY, check_scaled, is_sparse, read_inputs, read_sparse
+from nnjax.data.inputs import TINY, check_scaled, is_sparse, read_inputs, read_sparse, read_stored
 from nnjax.data.notes import notes_on, notes_on_targets, unscaled
 from nnjax.data.preprocess import Preprocessing
+from nnjax.data.stored import WINDOW_BYTES, Stored, windows
 from nnjax.data.targets import Standard, outputs_of, read_targets, read_weights, task_from, units_of
 from nnjax.data.words import Words
 from nnjax.sparse import Sparse
@@ -35,7 +37,8 @@ class Dataset:
 
     A training step divides ``x`` by ``scale``, so inputs of images lie in [0, 1]. Each split is given as a pair
     ``(x, y)`` of whatever holds numbers; `nnjax.data.inputs` and `nnjax.data.labels` say what is taken.
-    Matrices of `scipy.sparse` stay sparse.
+    Matrices of `scipy.sparse` stay sparse. What is in a file, `nnjax.data.Stored` or a memory map of more than
+    64 MB, stays there, and an epoch reads it a window at a time.
 
     What a network learns of them, the ``task``, follows from the targets: whole numbers are classes, real ones
     targets of a regression; ``task="multilabel"`` takes rows of 0 and 1. A split may be a triple ``(x, y,
@@ -113,8 +116,7 @@ class Dataset:
         object.__setattr__(self, "scale", self._float_scale())
         object.__setattr__(self, "class_names", self._names())
         for split, (given_x, given_y, *weight) in given.items():
-            read = read_sparse if is_sparse(given_x) else read_inputs
-            x, y = read(given_x, where[split]), read_targets(given_y, task, self.classes, where[split])
+            x, y = _read(given_x, where[split]), read_targets(given_y, task, self.classes, where[split])
             if len(x) != len(y):
                 words = "targets" if task == "regression" else "labels"
                 raise UserError(
@@ -136,6 +138,11 @@ class Dataset:
         return int(self.train.x.shape[1])
 
     @property
+    def is_stored(self) -> bool:
+        """Whether inputs stay in their file."""
+        return any(isinstance(getattr(self, split).x, Stored) for split in SPLITS)
+
+    @property
     def places(self) -> int | None:
         """K, how many places of an example are read where inputs are sparse; None where they aren't."""
         return int(self.train.x.places.shape[1]) if isinstance(self.train.x, Sparse) else None
@@ -154,11 +161,15 @@ class Dataset:
             of_splits = notes_on_targets(self.train.y, self.test.y, self.task)
         if isinstance(self.train.x, Sparse):
             return (*self.remarks, *of_splits)
+        seen = self.train.x
+        if isinstance(seen, Stored):
+            of_splits = (seen.described(), *of_splits)
+            seen = seen.read(np.linspace(0, len(seen) - 1, 1000, dtype=int))
         names = () if self.preprocessing is None else self.preprocessing.inputs
         mend = (
             "data.scaling standard scales them" if split_here else "nnjax.load_table scales them, or scikit-learn"
         )
-        return (*self.remarks, *of_splits, *unscaled(self.train.x, self.scale, names, mend))
+        return (*self.remarks, *of_splits, *unscaled(seen, self.scale, names, mend))
 
     @cached_property
     def fingerprint(self) -> str:
@@ -169,7 +180,8 @@ class Dataset:
             digest.update(json.dumps(self.inputs).encode())
         for array in jax.tree.leaves([getattr(self, split) for split in SPLITS]):
             digest.update(json.dumps([array.dtype.str, array.shape]).encode())
-            digest.update(np.ascontiguousarray(array).data)
+            for part in _parts(array):
+                digest.update(np.ascontiguousarray(part).data)
         return digest.hexdigest()
 
     def _check_words(self) -> None:
@@ -244,6 +256,24 @@ def split_train(examples: Split, valid_fraction: float, seed: int | None) -> tup
         parts = [part[order] for part in parts]
     kind = type(examples)
     return kind(*(part[:cut] for part in parts)), kind(*(part[cut:] for part in parts))
+
+
+def _read(x: Any, where: str) -> Any:
+    """The inputs of a split, as they are held."""
+    if isinstance(x, np.memmap) and x.nbytes > WINDOW_BYTES:
+        x = Stored(x)
+    if isinstance(x, Stored):
+        return read_stored(x, where)
+    return read_sparse(x, where) if is_sparse(x) else read_inputs(x, where)
+
+
+def _parts(array: Any) -> Iterator[np.ndarray]:
+    """An array in parts that fit in memory."""
+    if not isinstance(array, Stored):
+        yield array
+        return
+    for places in windows(len(array), array.window, array.window):
+        yield array.read(places)
 
 
 def _pair(given: Any, split: str, where: str) -> tuple[Any, ...]:

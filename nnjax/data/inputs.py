@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from nnjax.data.arrays import LARGEST, a_type, array_of, is_missing, is_number, is_real, short, text_of
+from nnjax.data.stored import Stored, windows
 from nnjax.sparse import Sparse
 from nnjax.validation import UserError
 
@@ -87,15 +88,39 @@ def read_sparse(value: Any, where: str) -> Sparse:
     return value if isinstance(value, Sparse) else Sparse.of(value)
 
 
-def check_scaled(x: np.ndarray | Sparse, scale: float, where: str) -> None:
+def read_stored(value: Stored, where: str) -> Stored:
+    """The inputs of a split that stay in their file: all are looked at once, a window at a time.
+
+    Raises:
+        UserError: for what is no array of finite real numbers of 32 bits.
+    """
+    if value.ndim != 2 or 0 in value.shape:
+        raise UserError(f"{where} has stored inputs of shape {value.shape}, and they must be [N, D], both above 0")
+    kind = np.dtype(value.source.dtype).kind
+    if kind not in "biuf":
+        raise UserError(f"{where} has stored inputs of type {value.source.dtype}, and they must be real numbers")
+    if value.extremes is None:
+        least, largest = np.inf, -np.inf
+        for places in windows(len(value), value.window, value.window):
+            part = value.raw(places)
+            if value.dtype != np.uint8:
+                (_whole if kind in "iu" else _finite)(part, where, int(places[0]))
+            least, largest = min(least, float(part.min())), max(largest, float(part.max()))
+        value.extremes = least, largest
+    return value
+
+
+def check_scaled(x: np.ndarray | Sparse | Stored, scale: float, where: str) -> None:
     """Refuse inputs that leave the 32 bits that networks train in when a step divides them by the scale.
 
     Raises:
         UserError: naming the input, its place and the scale.
     """
-    numbers = x.values if isinstance(x, Sparse) else x
-    largest = max(float(numbers.max()), -float(numbers.min()))
+    numbers: Any = x.values if isinstance(x, Sparse) else x
+    least, largest = x.extremes if isinstance(x, Stored) and x.extremes else (numbers.min(), numbers.max())
+    largest = max(float(largest), -float(least))
     if largest / scale > LARGEST:
+        numbers = np.asarray(numbers)
         place = np.unravel_index(np.argmax(np.abs(numbers.astype(float))), numbers.shape)
         at = (place[0], x.places[place]) if isinstance(x, Sparse) else place
         raise UserError(
@@ -123,18 +148,20 @@ def _numbers(array: np.ndarray, where: str) -> np.ndarray:
     return array.astype(float)
 
 
-def _whole(array: np.ndarray, where: str) -> np.ndarray:
+def _whole(array: np.ndarray, where: str, first: int = 0) -> np.ndarray:
+    """Whole numbers as floating point; ``first`` is the number of the first example."""
     wrong = np.argwhere((array > WHOLE) | (array < -WHOLE))
     if wrong.size:
         place = tuple(wrong[0])
         raise UserError(
-            f"{where} holds the whole number {array[place]} at {_place(place)}, and 32 bits hold every whole "
-            f"number only up to {WHOLE}: give x.astype(np.float32) to round them"
+            f"{where} holds the whole number {array[place]} at {_place(place, first)}, and 32 bits hold every "
+            f"whole number only up to {WHOLE}: give x.astype(np.float32) to round them"
         )
     return array.astype(np.float32)
 
 
-def _finite(array: np.ndarray, where: str) -> np.ndarray:
+def _finite(array: np.ndarray, where: str, first: int = 0) -> np.ndarray:
+    """Floating point that is finite in 32 bits; likewise."""
     # Most arrays are found right without a copy of them.
     wrong = np.empty((0, 2), int)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
@@ -143,16 +170,16 @@ def _finite(array: np.ndarray, where: str) -> np.ndarray:
     if wrong.size:
         place = tuple(wrong[0])
         if np.isfinite(array[place]):
-            _complain_of_size(array[place], place, where)
-        raise UserError(f"{where} holds {array[place]} at {_place(place)}, and inputs must be finite")
+            _complain_of_size(array[place], place, where, first)
+        raise UserError(f"{where} holds {array[place]} at {_place(place, first)}, and inputs must be finite")
     # A long double has no place on a device, and gains nothing: inputs train in 32 bits.
     return array.astype(np.float64) if array.dtype.itemsize > 8 else array
 
 
-def _complain_of_size(item: Any, place: Any, where: str) -> NoReturn:
+def _complain_of_size(item: Any, place: Any, where: str, first: int = 0) -> NoReturn:
     raise UserError(
-        f"{where} holds {short(item)} at {_place(place)}, and inputs must be at most 3.4e+38 in magnitude, the "
-        "largest number of the 32 bits that networks train in"
+        f"{where} holds {short(item)} at {_place(place, first)}, and inputs must be at most 3.4e+38 in magnitude, "
+        "the largest number of the 32 bits that networks train in"
     )
 
 
@@ -165,6 +192,6 @@ def _reshaped(value: object, array: np.ndarray) -> str:
     return f": give {'x.reshape(len(x), -1)' if method else 'np.reshape(x, (len(x), -1))'}"
 
 
-def _place(place: Any) -> str:
+def _place(place: Any, first: int = 0) -> str:
     example, column = map(int, place)
-    return f"example {example}, input {column} (counted from 0)"
+    return f"example {first + example}, input {column} (counted from 0)"

@@ -15,6 +15,7 @@ from nnjax.engine.own import OwnPrograms
 from nnjax.engine.plan import Group
 from nnjax.engine.progress import Progress
 from nnjax.engine.shared import SharedPrograms
+from nnjax.engine.stored import StoredPrograms
 from nnjax.results.labels import own_labels
 from nnjax.results.starts import Start, State
 from nnjax.results.trees import STATE
@@ -111,8 +112,11 @@ class Programs(Protocol):
     def start(self) -> list[Any]:
         """The states of the chunks before the first epoch."""
 
-    def epoch(self, chunk: int, state: Any, epoch: int) -> tuple[Any, Any]:
-        """Begin an epoch, counted from 0: the state after it, and what `metrics` will want; may eat the state."""
+    def epoch(self, states: list[Any], chunks: Sequence[int], epoch: int) -> list[Any]:
+        """Begin an epoch of some chunks, counted from 0: what `metrics` will want of each.
+
+        The states after it take their places among the states of all chunks, and may have eaten them.
+        """
 
     def metrics(self, chunk: int, begun: Any) -> Metrics:
         """What an epoch has found, ``[U, K, …]``; NaN of a run that isn't in training, or isn't finite."""
@@ -133,6 +137,13 @@ class Programs(Protocol):
         """The epoch's program as XLA has it."""
 
 
+def programs_of(group: Group) -> Programs:
+    """What trains the chunks of a group."""
+    if group.data.is_stored:
+        return StoredPrograms(group)
+    return SharedPrograms(group) if group.shared else OwnPrograms(group)
+
+
 class Training:
     """The runs of a group in training; a call of the compiled program is one epoch of one chunk."""
 
@@ -146,7 +157,7 @@ class Training:
         self._monitor = np.array([monitor.index_of(metrics, run.config.monitor) for run in group.runs])  # [R]
         self.sign = list(monitor.signs(metrics).values())[self._monitor[0]]
         """What makes a value of a score, of the first run."""
-        self._programs: Programs = SharedPrograms(group) if group.shared else OwnPrograms(group)
+        self._programs: Programs = programs_of(group)
         self.restart()
 
     def restart(self) -> None:
@@ -244,16 +255,11 @@ class Training:
 
     def _begin_epoch(self) -> list[Any]:
         """What each chunk has been given; None for those whose runs have left."""
-        begun: list[Any] = []
         live = self.finite & (self._until > self.epoch)
-        for chunk, runs in enumerate(self.grid.runs):
-            if live[runs].any():
-                self._states[chunk], found = self._programs.epoch(chunk, self._states[chunk], self.epoch)
-                begun.append(found)
-            else:
-                begun.append(None)
+        chunks = [chunk for chunk, runs in enumerate(self.grid.runs) if live[runs].any()]
+        found = dict(zip(chunks, self._programs.epoch(self._states, chunks, self.epoch), strict=True))
         self.epoch += 1
-        return begun
+        return [found.get(chunk) for chunk in range(len(self.grid.runs))]
 
     def _end(self, begun: list[Any], epoch: int, states: bool) -> EpochEnd:
         found = [

@@ -73,9 +73,14 @@ class OwnPrograms:
         )
         return layout.put_runs(self.grid, begun)
 
-    def epoch(self, chunk: int, state: RunState, epoch: int) -> tuple[RunState, Values]:
-        """An epoch, counted from 0; eats the state."""
-        return self.train(state, self.inputs[chunk], np.int32(epoch), self.splits[chunk])
+    def epoch(self, states: list[RunState], chunks: Sequence[int], epoch: int) -> list[Any]:
+        """An epoch of some chunks, counted from 0; eats their states."""
+        begun = []
+        for chunk in chunks:
+            found = self.train(states[chunk], self.inputs[chunk], np.int32(epoch), self.splits[chunk])
+            states[chunk], metrics = found
+            begun.append(metrics)
+        return begun
 
     def metrics(self, chunk: int, begun: Values) -> Values:
         """What an epoch has found."""

@@ -110,7 +110,8 @@ class Group:
 
     @property
     def data_bytes(self) -> int:
-        """Bytes of the data set, of which an accelerator has a copy, and the cores of a CPU one together."""
+        """Bytes of the data set, of which an accelerator has a copy, and the cores of a CPU one together; of what
+        stays in its file, those that are in memory at a time."""
         splits = (self.data.train, self.data.valid, self.data.test)
         return sum(array.nbytes for split in splits for array in split)
 
@@ -300,7 +301,8 @@ def _shared(groups: Sequence[Group], known: Known | None, share: float) -> list[
         for group in groups
     ]
     joined: dict[Any, list[Group]] = {}
-    able = [group.data.places is None for group in groups]  # a shared program has no sparse inputs
+    # A shared program has no sparse inputs, nor any that stay in their file.
+    able = [group.data.places is None and not group.data.is_stored for group in groups]
     programs = iter(share_programs([work for work, plain in zip(works, able, strict=True) if plain], known))
     for number, (group, plain) in enumerate(zip(groups, able, strict=True)):
         shared = next(programs) if plain else None

@@ -134,14 +134,14 @@ class SharedPrograms:
     def let_train(self, until: np.ndarray, changed: np.ndarray) -> None:
         """Say up to which epoch each run trains: the loop begins no other."""
 
-    def epoch(self, chunk: int, state: TrainState, epoch: int) -> tuple[TrainState, Begun]:
-        """An epoch, counted from 0."""
+    def epoch(self, states: list[TrainState], chunks: Sequence[int], epoch: int) -> list[Begun]:
+        """An epoch of some chunks, counted from 0."""
         train, valid, _ = self.counts
-        arguments, layout, weights = self._arguments(chunk, state, epoch, train, train, valid)
-        state, found = self._call(chunk, arguments)
-        begun = Begun(state.params, found, layout, weights)
-        self._begun[chunk].append(begun)
-        return state, begun
+        for chunk in chunks:
+            arguments, layout, weights = self._arguments(chunk, states[chunk], epoch, train, train, valid)
+            states[chunk], found = self._call(chunk, arguments)
+            self._begun[chunk].append(Begun(states[chunk].params, found, layout, weights))
+        return [self._begun[chunk][-1] for chunk in chunks]
 
     def metrics(self, chunk: int, begun: Begun) -> Metrics:
         """What an epoch has found, [1, 1, …]; NaN where it isn't finite."""

@@ -16,6 +16,7 @@ from nnjax.training.hyper import Hyperparameters
 from nnjax.training.step import TrainState, optimizer_at
 from nnjax.training.structure import Structure, hyperparameters
 from nnjax.types import Key, Params, Seed
+from nnjax.validation import UserError
 
 LSUV_BATCH = 1000
 """Examples, the first of the training set, on which lsuv scales the layers."""
@@ -61,8 +62,12 @@ def begin(config: Config, data: Dataset, seed: Seed = 0) -> Run:
     """The run of a setting with a seed, the same that a sweep trains.
 
     Raises:
-        UserError: for parts of the user's own that don't fit.
+        UserError: for parts of the user's own that don't fit, or data that stay in their file.
     """
+    if data.is_stored:
+        raise UserError(
+            f"{data.name} stays in its file, and a run alone is given examples in memory: nnjax.sweep trains on it"
+        )
     config = of_task(config, data.task)
     structure = Structure.of(config, data.classes, data.inputs, data.task)
     hyper = jax.tree.map(jnp.asarray, hyperparameters(config, structure, len(data.train.y)))
