@@ -56,7 +56,8 @@ class DataConfig:
     are drawn with it, with 0 for None."""
     file: str | None = None
     """Of data.name table: a CSV, TSV, Parquet or Arrow file, or module:function that gives a table. Of text: such
-    a table, a folder with a folder or a file of lines for each class, or a pattern of such files."""
+    a table, a folder with a folder or a file of lines for each class, or a pattern of such files. Of arrays: a
+    folder with x.npy and y.npy, or with train_x.npy and so on, or an .npz file that holds such arrays."""
     target: str | None = None
     """The column of a table, or of texts in one, that is to be predicted."""
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -89,6 +90,9 @@ class DataConfig:
     """In how many of the texts that train a word must be."""
     vectors: str | None = None
     """A text file of GloVe or word2vec with whose vectors the words of a dan start; None: they are drawn."""
+    window: int | None = None
+    """How many examples of data.name arrays are in memory at a time, and are shuffled together; None: all, and of
+    inputs of more than 64 MB as many as 64 MB hold."""
     folds: int | None = None
     """Cut a table in so many parts, of which one tests and the others train and validate; None: no folds."""
     fold: int = 0
@@ -104,6 +108,8 @@ class DataConfig:
         check_range("data.test_fraction", self.test_fraction, above=0, below=1)
         check_count("data.ngrams", self.ngrams)
         check_count("data.min_count", self.min_count)
+        if self.window is not None:
+            check_count("data.window", self.window)
         if self.vocabulary is not None:
             check_count("data.vocabulary", self.vocabulary)
         check_folds(self.folds, self.fold)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnjax.config import DataConfig
-from nnjax.data import cache, csv, digits, idx, table, text, tfds
+from nnjax.data import cache, csv, digits, idx, npy, table, text, tfds
 from nnjax.data.arrays import kind_of
 from nnjax.data.dataset import Dataset, split_train
 from nnjax.parts import Part, PartLike, describe, takes
@@ -60,6 +60,10 @@ class Written(NamedTuple):
     """A data set of texts, in the file that is configured."""
 
 
+class Arrayed(NamedTuple):
+    """A data set of arrays in NumPy's files, which are configured."""
+
+
 def read_digits(name: str, folder: str | None, source: str) -> tuple[Examples, Examples]:
     """The digits, which come with scikit-learn."""
     del name, folder, source
@@ -92,7 +96,7 @@ def read_files(name: str, folder: str | None, source: str) -> tuple[Examples, Ex
 
 # The sums of the files are those that tensorflow_datasets 4.9.10 holds as url_infos; those of the pixels, training
 # and then test set, were taken from files that have these sums.
-DATASETS: dict[str, Named | Tabled | Written] = {
+DATASETS: dict[str, Named | Tabled | Written | Arrayed] = {
     "digits": Named(read_digits, classes=10, scale=16.0),
     "mnist": Named(
         read_files,
@@ -133,6 +137,7 @@ DATASETS: dict[str, Named | Tabled | Written] = {
     ),
     "table": Tabled(),
     "text": Written(),
+    "arrays": Arrayed(),
     "wine": Tabled("sklearn.datasets:load_wine"),
     "breast_cancer": Tabled("sklearn.datasets:load_breast_cancer"),
     "iris": Tabled("sklearn.datasets:load_iris"),
@@ -144,6 +149,8 @@ OF_FILES = ("name", "dir", "source", "valid_fraction", "split_seed")
 """The fields of a configuration that say something of any data set."""
 OF_TABLE = ("columns", "missing", "scaling")
 """Those that do so of a table alone,"""
+OF_ARRAYS = ("window",)
+"""of arrays,"""
 OF_TEXT = ("text_column", "vectorizer", "ngrams", "vocabulary", "min_count", "vectors")
 """or of texts; the others do of both."""
 
@@ -194,6 +201,8 @@ def load_data(
     _refuse_of_others(config, named)
     if isinstance(named, Written):
         return text.of_config(config)
+    if isinstance(named, Arrayed):
+        return npy.of_config(config)
     if isinstance(named, Tabled):
         return table.of_config(config, named.bundled)
     if isinstance(config.name, Part):
@@ -204,18 +213,22 @@ def load_data(
     return Dataset(str(config.name), *parts, test, named.classes, named.scale, config)
 
 
-def _refuse_of_others(config: DataConfig, named: Named | Tabled | Written | None) -> None:
-    """Refuse what is said of a table or of texts where the data set is none."""
-    refused = {Tabled: OF_TEXT, Written: OF_TABLE}.get(type(named))
+def _refuse_of_others(config: DataConfig, named: Named | Tabled | Written | Arrayed | None) -> None:
+    """Refuse what is said of a table, of texts or of arrays where the data set is none."""
+    refused = {
+        Tabled: (*OF_TEXT, *OF_ARRAYS),
+        Written: (*OF_TABLE, *OF_ARRAYS),
+        Arrayed: (*OF_TABLE, *OF_TEXT, "target", "split_column"),
+    }.get(type(named))
     for item in dataclasses.fields(DataConfig):
         value = getattr(config, item.name)
         default = {} if item.default is dataclasses.MISSING else item.default
         if value == default or item.name in OF_FILES or (refused is not None and item.name not in refused):
             continue
-        kind = "text" if item.name in OF_TEXT else "table"
+        name = "text" if item.name in OF_TEXT else "arrays" if item.name in OF_ARRAYS else "table"
         raise UserError(
-            f"data.{item.name} is {value!r}, which is for {kind}s, and data.name is {str(config.name)!r}: say "
-            f"data.name {kind}"
+            f"data.{item.name} is {value!r}, which is for {name.removesuffix('s')}s, and data.name is "
+            f"{str(config.name)!r}: say data.name {name}"
         )
 
 
