@@ -72,13 +72,17 @@ class Dataset:
     """classification, regression or multilabel; auto follows from the targets, and is one of these afterwards."""
     units: str | tuple[str, ...] = ""
     """The unit of real targets, such as "mg", or one for each of several."""
+    standardised: bool = True
+    """Whether real targets are learned less their mean, over their deviation, and not as they are."""
     vectors: np.ndarray | None = None
     """[D, F], with which the vectors of words start in a dan; NaN where one is drawn. None for all."""
 
     @cached_property
     def standard(self) -> Standard | None:
         """What real targets are learned less, and what divides them; None of classes and labels."""
-        return Standard.of(self.train.y) if self.task == "regression" else None
+        if self.task != "regression":
+            return None
+        return Standard.of(self.train.y) if self.standardised else Standard.nothing(self.classes)
 
     @cached_property
     def learned(self) -> tuple[Examples | Weighted, ...]:
@@ -175,6 +179,7 @@ class Dataset:
     def fingerprint(self) -> str:
         """A hash of all that training sees: data sets with the same one are the same under two names."""
         task = [] if self.task == CLASSIFICATION else [self.task]
+        task += [] if self.standardised else ["as they are"]
         digest = hashlib.sha256(json.dumps([self.classes, self.scale, *task]).encode())
         if isinstance(self.train.x, Sparse):
             digest.update(json.dumps(self.inputs).encode())

@@ -29,6 +29,11 @@ class Standard(NamedTuple):
         deviation = table.std(axis=0)
         return cls(table.mean(axis=0), np.where(deviation > 0, deviation, 1.0))
 
+    @classmethod
+    def nothing(cls, targets: int) -> "Standard":
+        """What leaves targets as they are."""
+        return cls(np.zeros(targets), np.ones(targets))
+
     def apply(self, y: np.ndarray) -> np.ndarray:
         """Targets as they are learned, ``[N, C]``."""
         return np.asarray((y.reshape(len(y), -1) - self.mean) / self.deviation)

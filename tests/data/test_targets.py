@@ -54,6 +54,14 @@ def test_targets_are_standardised_as_by_scikit_learn(targets: int) -> None:
     assert standard.undo(standard.apply(other)).shape == ((9,) if targets == 1 else (9, targets))
 
 
+def test_targets_are_learned_as_they_are_where_that_is_said() -> None:
+    data, other = made(REAL, standardised=False), made(REAL)
+    np.testing.assert_array_equal(data.learned[0].y, REAL[:, None])
+    assert data.standard is not None
+    np.testing.assert_array_equal(data.standard.undo(REAL[:, None]), REAL)
+    assert data.fingerprint != other.fingerprint
+
+
 def test_a_target_that_never_changes_is_learned_as_zero_and_noted() -> None:
     data = made(np.stack([REAL, np.full(6, 3.0)], 1))
     np.testing.assert_array_equal(data.learned[0].y[:, 1], np.zeros(6))
