@@ -238,6 +238,23 @@ def plan(
     return Plan(config, parsed, tuple(settings), of_runs, tuple(groups))
 
 
+def groups_of(
+    settings: Sequence[Config], loaded: Mapping[DataConfig, Dataset], known: Known | None = None
+) -> tuple[Group, ...]:
+    """The groups of settings that fix their seeds and name their loss and what they monitor, each on its data.
+
+    Args:
+        settings: a run each, whose ``setting`` is the index here.
+        loaded: the data of their ``data``.
+        known: the programs that a search has already.
+
+    Raises:
+        UserError: for a batch larger than the training data.
+    """
+    groups = _group(settings, (0,), loaded, None)
+    return tuple(_shared(groups, known, 1) if devices.platform() == "cpu" else groups)
+
+
 def _group(
     settings: Sequence[Config],
     seeds: Sequence[int],

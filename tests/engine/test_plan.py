@@ -1,11 +1,13 @@
 """What a sweep will do, before any of it is done."""
 
+import dataclasses
 import re
 
 import pytest
 
 import nnjax
-from nnjax.config import Config
+from nnjax.config import Config, of_task
+from nnjax.engine.plan import groups_of
 
 SMALL = Config(hidden=(8,), init="he_normal", learning_rate=0.5, epochs=2)
 
@@ -40,6 +42,21 @@ def test_rates_of_another_number_of_layers_than_the_network_has_get_a_sentence(d
     with pytest.raises(ValueError, match=words) as caught:
         nnjax.plan(config, digits)
     assert "\n" not in str(caught.value)
+
+
+def test_settings_can_each_have_data_of_their_own(digits):
+    few = dataclasses.replace(digits, train=(digits.train.x[:70], digits.train.y[:70]))
+    folds = [nnjax.DataConfig(folds=2, fold=fold) for fold in (0, 1)]
+    base = of_task(Config(batch_size=32, init_seed=0), digits.task)
+    settings = [
+        dataclasses.replace(base, data=folds[fold], hidden=(width,), data_seed=seed)
+        for seed, (fold, width) in enumerate([(0, 8), (1, 8), (0, 9), (1, 9)])
+    ]
+    groups = groups_of(settings, dict(zip(folds, (digits, few), strict=True)))
+    runs = {run.setting: (run.data_seed, len(group.data.train.y)) for group in groups for run in group.runs}
+    assert runs == {0: (0, len(digits.train.y)), 1: (1, 70), 2: (2, len(digits.train.y)), 3: (3, 70)}
+    with pytest.raises(ValueError, match="batch_size is 99, and must be at most 70"):
+        groups_of([dataclasses.replace(settings[1], batch_size=99)], {folds[1]: few})
 
 
 def test_the_plan_counts_what_will_happen(digits):
