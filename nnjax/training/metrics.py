@@ -26,7 +26,7 @@ from jaxtyping import Array, Float, Int
 
 from nnjax.config import field_names
 from nnjax.nn import losses, measures
-from nnjax.nn.layers import subtree
+from nnjax.nn.layers import is_kernel, subtree
 from nnjax.nn.losses import an_example
 from nnjax.parts import Part, takes, tried
 from nnjax.tasks import CLASSIFICATION, TASKS, check_fits
@@ -101,6 +101,14 @@ def weight_norm(params: Params, grads: Params, updates: Params) -> Float[Array, 
     return optax.tree.norm(params)
 
 
+def kernel_norm(params: Params, grads: Params, updates: Params) -> Float[Array, ""]:
+    """‖W‖₂ of all kernels together: ½ λ ‖W‖² is the penalty of weight decay."""
+    of_kernels = jax.tree_util.tree_map_with_path(
+        lambda path, leaf: leaf if is_kernel(path, leaf) else None, params
+    )
+    return optax.tree.norm(of_kernels)
+
+
 METRICS: dict[str, Metric] = {
     "loss": Metric("loss", None, better="lower"),
     "accuracy": Metric("accuracy", losses.accuracy, better="higher"),
@@ -115,6 +123,7 @@ METRICS: dict[str, Metric] = {
     "label_f1": Metric("F1 of a label", measures.hits, dims=("class",), finish=measures.label_f1_of),
     "grad_norm": Metric("norm of the loss gradient", grad_norm, of="step"),
     "update_ratio": Metric("norm of the update over norm of the parameters", update_ratio, of="step"),
+    "kernel_norm": Metric("norm of the kernels", kernel_norm, of="step"),
     "class_accuracy": Metric("accuracy on the examples of a class", class_accuracy, dims=("class",)),
     "layer_grad_norm": Metric("norm of a layer's loss gradient", grad_norm, of="step", dims=("layer",)),
     "layer_weight_norm": Metric("norm of a layer's parameters", weight_norm, of="step", dims=("layer",)),

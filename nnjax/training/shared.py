@@ -177,7 +177,7 @@ def run_epoch(
                 return optimizer.update(gradient, state.opt_state, state.params)
 
             def measure() -> Values:
-                return measured(structure.metrics, structure.layers, state.params, gradient, updated()[0])
+                return measured_of(shared, state.params, gradient, updated()[0])
 
             new = jax.lax.cond(
                 does & jnp.uint32(MEASURES) > 0, measure, lambda: jax.tree.map(jnp.zeros_like, of_steps)
@@ -211,7 +211,7 @@ def run_epoch(
     )
     of_steps = jax.tree.map(
         lambda leaf: jnp.zeros(leaf.shape, leaf.dtype),
-        jax.eval_shape(lambda tree: measured(structure.metrics, structure.layers, tree, tree, tree), state.params),
+        jax.eval_shape(lambda tree: measured_of(shared, tree, tree, tree), state.params),
     )
     total = jax.tree.map(jnp.zeros_like, state.params) if shared.adds_up else {}
     state, _, kept, of_steps = jax.lax.fori_loop(
@@ -235,6 +235,22 @@ def optimizer_of(shared: Shared, hyper: Hyperparameters, rate: Float[Array, ""])
         return jax.tree.map(lambda rate, update, w: update + rate * w, rates, updates, params)
 
     return optimizer_at(shared.structure, hyper, rate, optax.stateless(add))
+
+
+def measured_of(shared: Shared, params: Matrices, grads: Matrices, updates: Matrices) -> Values:
+    """The metrics of a step on matrices; kernels and biases apart where one tells them apart."""
+    trees: tuple[Params, ...] = (params, grads, updates)
+    if any(name == "kernel_norm" for name, _ in shared.structure.metrics):
+        trees = tuple(_apart(shared, tree) for tree in trees)
+    return measured(shared.structure.metrics, shared.structure.layers, *trees)
+
+
+def _apart(shared: Shared, matrices: Matrices) -> Params:
+    found = {}
+    for layer, of_layer in matrices.items():
+        matrix = of_layer[WEIGHTS].T if layer == shared.structure.layers[-1] else of_layer[WEIGHTS]
+        found[layer] = {"kernel": matrix[:-1], "bias": matrix[-1]}
+    return found
 
 
 def _with_one(x: Float[Array, "M F"]) -> Float[Array, "M F+1"]:

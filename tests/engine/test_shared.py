@@ -27,7 +27,12 @@ from nnjax.validation import UserError
 
 pytestmark = pytest.mark.skipif(devices.platform() != "cpu", reason="programs are shared on a CPU alone")
 
-CONFIG = Config(init="xavier_uniform", learning_rate=0.2, epochs=10, metrics=("class_accuracy", "layer_grad_norm"))
+CONFIG = Config(
+    init="xavier_uniform",
+    learning_rate=0.2,
+    epochs=10,
+    metrics=("class_accuracy", "layer_grad_norm", "kernel_norm"),
+)
 
 MIXED = [
     {"hidden": (16,), "activation": "tanh", "batch_size": 32},

@@ -115,6 +115,7 @@ def test_norms_of_layers_are_numpys_of_the_same_trees() -> None:
         "layer_update_ratio": np.array(moved) / sizes,
         "grad_norm": norm(flat),
         "update_ratio": norm(moved) / norm(sizes),
+        "kernel_norm": norm(params[layer]["kernel"] for layer in LAYERS),
     }
     assert sorted(seen.measured) == sorted(expected)
     for name, values in expected.items():
