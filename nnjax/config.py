@@ -178,6 +178,8 @@ class Config:
     """Epochs over which the learning rate first rises linearly to its peak."""
     batch_size: int = 64
     """Examples of a batch, B."""
+    shuffle: bool = True
+    """Whether each epoch sees the examples in an order of its own, and not as they stand."""
     epochs: int = 10
     """Passes over the training examples, E."""
     patience: int | None = None

@@ -241,6 +241,7 @@ CHECKS: dict[str, Callable[[Any], None]] = {
 FIXES_PROGRAM = (
     *("model", "model_attributes", "hidden", "activation", "residual", "relu_logits", "loss"),
     *("huber_delta", "optimizer", "nesterov", "schedule", "batch_size", "metrics"),
+    "shuffle",
 )
 """The fields that fix the compiled program. Two settings that differ in others share one, but for whether there is
 any momentum or dropout."""

@@ -18,14 +18,15 @@ def num_batches(examples: int, batch_size: int) -> int:
     return -(-examples // batch_size)
 
 
-def epoch_order(key: Key, examples: int, batch_size: int) -> Int[Array, "T B"]:
-    """A random permutation of 0 … N−1 in rows of B.
+def epoch_order(key: Key, examples: int, batch_size: int, shuffle: bool = True) -> Int[Array, "T B"]:
+    """A random permutation of 0 … N−1 in rows of B; without ``shuffle`` the numbers as they stand.
 
     The last row is filled up with N, one past the end, which marks a place that holds no example.
     """
     steps = num_batches(examples, batch_size)
     places = jnp.arange(steps * batch_size, dtype=jnp.uint32).reshape(steps, batch_size)
-    return jnp.where(places < examples, permuted(key, examples, places), examples)
+    order = permuted(key, examples, places) if shuffle else places.astype(jnp.int32)
+    return jnp.where(places < examples, order, examples)
 
 
 def permuted(key: Key, size: int, places: UInt32[Array, "*shape"]) -> Int[Array, "*shape"]:

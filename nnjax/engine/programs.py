@@ -79,7 +79,8 @@ def epoch_program(structure: Structure, batch_size: int) -> Program:
         def row(states: RunState, runs: RunInputs) -> tuple[RunState, Values]:
             # All runs of a row have one data order.
             keys = run_keys(0, runs.data_seed[0])
-            order = epoch_order(jax.random.fold_in(keys.order, epoch), splits.train.y.shape[0], batch_size)
+            of_epoch = jax.random.fold_in(keys.order, epoch)
+            order = epoch_order(of_epoch, splits.train.y.shape[0], batch_size, structure.shuffle)
             run = functools.partial(run_epoch, structure, key=keys.dropout, order=order, splits=splits)
             return _vmap(lambda state, run_inputs: run(state, run_inputs.hyper))(states, runs)
 

@@ -77,18 +77,20 @@ def layout(rows: int, most: int, batch_size: int, trained: int, evaluated: int) 
 
 
 @functools.lru_cache(maxsize=64)
-def reading(layout: Layout, examples: int, data_seed: int, epoch: int, first: int, nowhere: int) -> Reading:
+def reading(layout: Layout, examples: int, data_seed: int | None, epoch: int, first: int, nowhere: int) -> Reading:
     """What an epoch reads.
 
     Args:
         layout: of its parts.
         examples: how many can train.
-        data_seed: of the runs.
+        data_seed: of the runs; None: the examples are read as they stand.
         epoch: counted from 0.
         first: where the examples begin that are evaluated, of all that there are.
         nowhere: how many there are, the number that holds none.
     """
-    order = order_of(examples, data_seed, epoch)[: len(layout.trained)]
+    in_order = np.arange(examples, dtype=np.uint32)
+    order = in_order if data_seed is None else order_of(examples, data_seed, epoch)
+    order = order[: len(layout.trained)]
     evaluated = np.arange(first, first + len(layout.evaluated), dtype=np.uint32)
     of_source = np.concatenate([order, evaluated, [np.uint32(nowhere)]])
     return Reading(of_source[layout.source], layout.share, layout.does, np.uint32(layout.parts))

@@ -212,7 +212,8 @@ class SharedPrograms:
     ) -> tuple[tuple[Any, ...], reading.Layout, np.ndarray | None]:
         run = self._runs[chunk]
         layout = reading.layout(self.shared.rows, self.shared.parts, run.config.batch_size, trained, evaluated)
-        reads = reading.reading(layout, self.counts[0], run.data_seed, epoch, first, sum(self.counts))
+        seed = run.data_seed if run.config.shuffle else None
+        reads = reading.reading(layout, self.counts[0], seed, epoch, first, sum(self.counts))
         weights = None
         if self._weights is not None:
             weights = self._weights[reads.rows]

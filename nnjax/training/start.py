@@ -55,7 +55,7 @@ class Run(NamedTuple):
     def order(self, epoch: Int[Array, ""] | int) -> Int[Array, "T B"]:
         """The order of an epoch, counted from 0."""
         key = jax.random.fold_in(self.keys.order, epoch)
-        return epoch_order(key, self.splits.train.y.shape[0], self.batch_size)
+        return epoch_order(key, self.splits.train.y.shape[0], self.batch_size, self.structure.shuffle)
 
 
 def begin(config: Config, data: Dataset, seed: Seed = 0) -> Run:

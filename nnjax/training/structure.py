@@ -37,6 +37,8 @@ class Structure:
     use_momentum: bool
     use_dropout: bool
     task: str = CLASSIFICATION
+    shuffle: bool = True
+    """Whether each epoch has an order of its own."""
 
     @classmethod
     def of(cls, config: Config, classes: int, inputs: int, task: str = CLASSIFICATION) -> "Structure":
@@ -68,6 +70,7 @@ class Structure:
             use_momentum=config.momentum > 0,
             use_dropout=random,
             task=task,
+            shuffle=config.shuffle,
         )
 
     def without_options(self) -> "Structure":

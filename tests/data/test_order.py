@@ -34,6 +34,11 @@ def test_the_key_decides_the_order() -> None:
     assert (np.diff(first.ravel()[:1000]) == 1).mean() < 0.05
 
 
+def test_without_a_shuffle_examples_come_as_they_stand() -> None:
+    order = np.asarray(epoch_order(jax.random.key(0), 5, 2, shuffle=False))
+    np.testing.assert_array_equal(order, [[0, 1], [2, 3], [4, 5]])
+
+
 def test_no_examples_have_no_order() -> None:
     assert epoch_order(jax.random.key(0), 0, 4).shape == (0, 4)
 

@@ -99,6 +99,22 @@ def test_weighted_runs_of_a_shared_program_are_those_of_their_own(digits):
         np.testing.assert_allclose(*(result[name].values for result in found), rtol=2e-4, atol=1e-6, err_msg=name)
 
 
+def test_runs_without_a_shuffle_read_the_examples_as_they_stand(digits):
+    """One step of an epoch of two, so that the order decides: both ways of training, and NumPy's mean loss."""
+    of_order = {"shuffle": False, "batch_size": 600, "epochs": 1, "learning_rate": 20.0}
+    config = dataclasses.replace(CONFIG, **of_order, activation="tanh", init="zeros", metrics=(), seeds=1)
+    axes = [{"hidden": (9,)}, {"hidden": (16,)}]
+    shared, own = (run_plan(plan(config, digits, axes, share=share), progress=False) for share in (None, False))
+    np.testing.assert_allclose(shared.train_loss.values, own.train_loss.values, rtol=1e-5)
+    # All that moves at first is the last bias, by the shares of the classes in the first 600 examples.
+    count = len(digits.train.y)
+    first, rest = (np.bincount(part, minlength=10) / len(part) for part in np.split(digits.train.y, [600]))
+    bias = config.learning_rate * (first - 0.1)
+    after = -(rest * (bias - np.log(np.exp(bias).sum()))).sum()
+    expected = (600 * np.log(10) + (count - 600) * after) / count
+    np.testing.assert_allclose(own.train_loss.values.ravel(), expected, rtol=1e-5)
+
+
 def test_a_run_does_not_depend_on_those_beside_it(digits):
     chosen = MIXED[:4]
     todo = plan(CONFIG, digits, chosen, seeds=2)
