@@ -120,7 +120,7 @@ def part_program(structure: Structure, batch_size: int) -> Program:
             keys = run_keys(0, runs.data_seed[0])
             key = jax.random.fold_in(keys.order, epoch)
             key = jnp.where(part > 0, jax.random.fold_in(key, part), key)
-            order = epoch_order(key, examples.y.shape[0], batch_size)
+            order = epoch_order(key, examples.y.shape[0], batch_size, structure.shuffle)
             run = functools.partial(
                 run_part, structure, key=keys.dropout, order=order, examples=examples, scale=scale
             )
@@ -128,7 +128,7 @@ def part_program(structure: Structure, batch_size: int) -> Program:
 
         return _vmap(row)(states, runs)
 
-    return Program(train_part_of_all, donate=0, options=LONG_VECTORS)
+    return Program(train_part_of_all, donate=0, options=LONG_VECTORS, of=("part", structure, batch_size))
 
 
 @functools.lru_cache(maxsize=KEPT)
@@ -143,7 +143,7 @@ def judge_program(structure: Structure, best: bool) -> Program:
 
         return _vmap(_vmap(judge))(states, runs)
 
-    return Program(judge_all, options=QUICK)
+    return Program(judge_all, options=QUICK, of=("judge", structure, best))
 
 
 @functools.lru_cache(maxsize=KEPT)
@@ -159,7 +159,7 @@ def end_program(structure: Structure) -> Program:
 
         return _vmap(_vmap(end))(states, runs, seen, judged)
 
-    return Program(end_all, donate=0, options=QUICK)
+    return Program(end_all, donate=0, options=QUICK, of=("end", structure))
 
 
 @functools.lru_cache(maxsize=1)
@@ -171,7 +171,7 @@ def tested_program() -> Program:
             states, best, last
         )
 
-    return Program(tested_all, options=QUICK)
+    return Program(tested_all, options=QUICK, of=("tested",))
 
 
 def _vmap(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -52,7 +52,8 @@ class StoredPrograms(OwnPrograms):
             )
             return seen
 
-        read = self._placed(train, windows(len(train.y), window, block, epoch))
+        order = epoch if self.group.structure.shuffle else None
+        read = self._placed(train, windows(len(train.y), window, block, order))
         seen = _Totals()
         for part, examples in enumerate(read):
             seen.add([learn(part, chunk, examples[chunk]) for chunk in chunks])

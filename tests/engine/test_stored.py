@@ -1,5 +1,6 @@
 """Training on inputs that stay in their file: the numbers of training in memory, in the order of the windows."""
 
+import dataclasses
 import itertools
 from pathlib import Path
 
@@ -50,6 +51,17 @@ def test_a_window_that_holds_all_is_training_in_memory_to_the_bit(examples):
             np.testing.assert_allclose(in_memory[name], from_file[name], rtol=1e-6, err_msg=name)
         else:
             np.testing.assert_array_equal(in_memory[name], from_file[name], err_msg=name)
+
+
+def test_without_a_shuffle_windows_are_training_in_memory(examples):
+    x, y, path = examples
+    config = dataclasses.replace(CONFIG, shuffle=False, epochs=2)
+    in_memory, from_file = (
+        nnjax.sweep(config, data, seeds=1, keep_parameters=True)
+        for data in (Dataset("mine", *parts(x, y)), stored(path, y, 270))
+    )
+    for name in ("train_loss", "params.Dense_0.kernel"):
+        np.testing.assert_allclose(in_memory[name], from_file[name], rtol=2e-5, atol=1e-6, err_msg=name)
 
 
 def test_windows_are_numpys_steps_in_their_order_and_are_read_once_for_all_runs(examples, monkeypatch):
