@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nnjax.data import tfds_texts
 from nnjax.data.arrays import kind_of
 from nnjax.data.frames import Read, neighbours, read_frame
 from nnjax.data.partition import PARTS
@@ -28,6 +29,8 @@ def read_corpus(source: Any, labels: Sequence[Any] | None = None) -> Read:
             `nnjax.load_table` reads; or, with ``labels``, a list of texts.
         labels: of a list of texts, the class of each.
 
+    A folder that TensorFlow Datasets has prepared is read as well, with the parts and the names that it has.
+
     Raises:
         UserError: for files that aren't there, can't be read, or are of one class.
     """
@@ -39,13 +42,21 @@ def read_corpus(source: Any, labels: Sequence[Any] | None = None) -> Read:
         return read_frame(source)
     path = Path(source).expanduser()
     if path.is_dir():
-        return _of_folder(path)
+        info = tfds_texts.find(path)
+        return _of_folder(path) if info is None else _of_tfds(info)
     if not path.exists() and "*" in path.name:
         found = sorted(path.parent.glob(path.name))
         if len(found) < 2:
             raise UserError(f"{source} names {len(found)} file{'s' * (not found)}, and must name one a class")
         return _of_lines(found, path.name.split("*")[0].strip(".-_") or "texts")
     return read_frame(source)
+
+
+def _of_tfds(info: Path) -> Read:
+    import pandas as pd
+
+    name, rows = tfds_texts.read(info)
+    return Read(pd.DataFrame(rows, columns=[TEXT, CLASS, PART]), name, CLASS)
 
 
 def _of_list(texts: Any, labels: Sequence[Any]) -> Read:

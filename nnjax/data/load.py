@@ -57,7 +57,10 @@ class Tabled(NamedTuple):
 
 
 class Written(NamedTuple):
-    """A data set of texts, in the file that is configured."""
+    """A data set of texts."""
+
+    prepared: str | None = None
+    """As what TensorFlow Datasets prepares it, in ``data.dir``; None for the file that is configured."""
 
 
 class Arrayed(NamedTuple):
@@ -138,6 +141,8 @@ DATASETS: dict[str, Named | Tabled | Written | Arrayed] = {
     "table": Tabled(),
     "text": Written(),
     "arrays": Arrayed(),
+    "imdb_reviews": Written("imdb_reviews"),
+    "glue/sst2": Written("glue/sst2"),
     "wine": Tabled("sklearn.datasets:load_wine"),
     "breast_cancer": Tabled("sklearn.datasets:load_breast_cancer"),
     "iris": Tabled("sklearn.datasets:load_iris"),
@@ -200,7 +205,7 @@ def load_data(
     named = DATASETS[config.name] if isinstance(config.name, str) else None
     _refuse_of_others(config, named)
     if isinstance(named, Written):
-        return text.of_config(config)
+        return text.of_config(config, named.prepared)
     if isinstance(named, Arrayed):
         return npy.of_config(config)
     if isinstance(named, Tabled):

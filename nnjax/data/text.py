@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnjax.config import DataConfig
+from nnjax.data import tfds_texts
 from nnjax.data.columns import check_there
 from nnjax.data.corpus import CLASS, PART, TEXT, read_corpus
 from nnjax.data.dataset import Dataset
@@ -57,12 +58,24 @@ def load_text(
     return data if path is not None else dataclasses.replace(data, config=None)
 
 
-def of_config(config: DataConfig) -> Dataset:
+def of_config(config: DataConfig, prepared: str | None = None) -> Dataset:
     """The texts that a configuration names.
+
+    Args:
+        config: which file, and how it is split.
+        prepared: as what TensorFlow Datasets prepares them, in ``data.dir``; None for the file that is configured.
 
     Raises:
         UserError: as `load_text` does.
     """
+    if prepared is not None:
+        if config.file is not None:
+            raise UserError(
+                f"data.file is {config.file!r}, and data.name is {prepared!r}, which is read from data.dir: say "
+                "data.name text"
+            )
+        read = read_corpus(tfds_texts.folder(config.dir, prepared))
+        return of_corpus(read._replace(name=prepared), config)
     if config.file is None:
         raise UserError(
             "data.file is not set, and data.name text is read from a folder with a folder or a file of lines for "

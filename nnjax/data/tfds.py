@@ -100,13 +100,18 @@ def prepare(name: str, raw_dir: str | os.PathLike[str], data_dir: str | os.PathL
         raise UserError(f"{name} can't be prepared in {data_dir}: {_first_line(error)}") from error
 
 
-def _tfds() -> Any:
+def library() -> Any:
+    """TensorFlow Datasets.
+
+    Raises:
+        UserError: where it isn't installed.
+    """
     try:
         import importlib_resources  # noqa: F401 (TFDS needs it later, and doesn't declare it)
         import tensorflow_datasets
     except ImportError as error:
         raise UserError(
-            f"TensorFlow Datasets can't be imported ({error}), and the source tfds needs it: "
+            f"TensorFlow Datasets can't be imported ({error}), which is needed to read what it prepared: "
             "pip install 'nnjax[tfds]'"
         ) from error
     return tensorflow_datasets
@@ -134,7 +139,7 @@ class _WithoutTensorFlow:
 
 def _builder(name: str) -> Any:
     """The registered builder's subclass, under its name and not registered itself."""
-    registered = _tfds().builder_cls(name)
+    registered = library().builder_cls(name)
     # Its name in all that is written, and its checksums, which TFDS would look for beside our module.
     own = {"name": registered.name, "__module__": registered.__module__, "url_infos": registered.url_infos}
     bases = (_WithoutTensorFlow, registered)
@@ -156,7 +161,7 @@ def _check_sums(builder: Any, files: Sequence[Path]) -> None:
 
 
 def _prepare(builder: Any, raw: Path, data_dir: Path) -> Path:
-    tfds = _tfds()
+    tfds = library()
     ready = builder(data_dir=data_dir)
     with (
         tempfile.TemporaryDirectory() as downloads,
@@ -175,7 +180,7 @@ def _prepare(builder: Any, raw: Path, data_dir: Path) -> Path:
 
 
 def _read_prepared(folder: Path, classes: int) -> tuple[Examples, Examples]:
-    tfds = _tfds()
+    tfds = library()
     try:
         builder = tfds.builder_from_directory(folder)
         splits = {

@@ -82,25 +82,25 @@ IDX_NAMES = (
 MISSING: dict[str, tuple[dict[str, Any], str]] = {
     "unknown name": (
         {"name": "mnits"},
-        "data.name is 'mnits', and must be one of digits, mnist, fashion_mnist, kmnist, table, text, wine, "
-        "breast_cancer, iris, diabetes, or module:function or "
+        "data.name is 'mnits', and must be one of digits, mnist, fashion_mnist, kmnist, table, text, arrays, "
+        "imdb_reviews, glue/sst2, wine, breast_cancer, iris, diabetes, or module:function or "
         "file.py:function; did you mean 'mnist'?",
     ),
     "name far from all": (
         {"name": "my_results"},
-        "data.name is 'my_results', and must be one of digits, mnist, fashion_mnist, kmnist, table, text, wine, "
-        "breast_cancer, iris, diabetes, or module:function "
+        "data.name is 'my_results', and must be one of digits, mnist, fashion_mnist, kmnist, table, text, arrays, "
+        "imdb_reviews, glue/sst2, wine, breast_cancer, iris, diabetes, or module:function "
         "or file.py:function",
     ),
     "no name": (
         {"name": None},
-        "data.name is None, and must be one of digits, mnist, fashion_mnist, kmnist, table, text, wine, "
-        "breast_cancer, iris, diabetes, or a fu",
+        "data.name is None, and must be one of digits, mnist, fashion_mnist, kmnist, table, text, arrays, "
+        "imdb_reviews, glue/sst2, wine, breast_cancer, iris, diabetes, or a fu",
     ),
     "arrays for a name": (
         {"name": np.zeros((2, 2))},
         "data.name is an ndarray of shape (2, 2), and must be one of digits, mnist, fashion_mnist, kmnist, table, "
-        "text, wine, breast_cancer, iris, diabetes, or a "
+        "text, arrays, imdb_reviews, glue/sst2, wine, breast_cancer, iris, diabetes, or a "
         "function; a nnjax.Dataset is loaded already",
     ),
     "data set for a name": ({"name": load_data()}, "data.name is a Dataset, and must be one of digits, mnist, "),
