@@ -21,7 +21,7 @@ def made(rows, batch_size, trained, evaluated):
 @given(**SIZES, evaluated=st.integers(1, 100))
 def test_an_epoch_is_its_batches(rows, batch_size, trained, evaluated):
     found = made(rows, batch_size, trained, evaluated)
-    read = reading(found, trained, 0, 0, trained, trained + evaluated)
+    read = reading(found, trained, None, 0, trained, trained + evaluated)  # an order would be compiled for each
     source = found.source[: found.parts]
     part = 0
     steps = -(-trained // batch_size)

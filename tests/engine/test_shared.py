@@ -152,10 +152,10 @@ def test_runs_that_diverge_or_are_stopped_leave(digits):
 
 
 @pytest.mark.parametrize("kind", [kind for kind, entry in INITIALIZERS.items() if entry.affine])
-@given(hidden=st.lists(st.integers(1, 70), min_size=1, max_size=3), seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=3, deadline=None)
+@given(hidden=st.sampled_from([(5,), (70, 1, 9)]), seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=4, deadline=None)
 def test_draws_are_those_of_the_network(kind, hidden, seed):
-    config = Config(hidden=tuple(hidden), init=kind)
+    config = Config(hidden=hidden, init=kind)
     network = MLP(config.hidden, 10)
     shapes, names = param_shapes(network, 64), layers(network, 64)
     numbers = jnp.array(config.initialization[1], jnp.float32)
@@ -166,7 +166,7 @@ def test_draws_are_those_of_the_network(kind, hidden, seed):
         np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-9)
 
 
-@given(examples=st.integers(1, 3000), seed=st.integers(0, 2**32 - 1), epoch=st.integers(0, 200))
+@given(examples=st.sampled_from([1, 2, 1000, 2999]), seed=st.integers(0, 2**32 - 1), epoch=st.integers(0, 200))
 @settings(max_examples=8, deadline=None)
 def test_orders_are_those_of_an_epoch(examples, seed, epoch):
     key = jax.random.fold_in(run_keys(0, seed).order, epoch)

@@ -26,15 +26,22 @@ def test_the_product_and_its_derivatives_are_those_of_the_plain_one(shape: tuple
     def derivatives(multiply: Any) -> list[Any]:
         f = objective(multiply)
         both = (0, 1)
-        return [
-            multiply(*arguments),
-            jax.grad(f, both)(*arguments),
-            jax.jit(jax.grad(f, both))(*arguments),
-            jax.jvp(multiply, arguments, directions),
-            jax.vjp(multiply, *arguments)[1](multiply(*arguments)),
-            jax.hessian(f, both)(*arguments),
-            jax.vmap(jax.grad(f, 1), in_axes=(None, 0))(arguments[0], jnp.stack([arguments[1], directions[1]])),
-        ]
+
+        @jax.jit  # operation by operation each would be compiled by itself
+        def all_at(*arguments: Any) -> list[Any]:
+            return [
+                multiply(*arguments),
+                jax.grad(f, both)(*arguments),
+                jax.jvp(multiply, arguments, tuple(directions)),
+                jax.vjp(multiply, *arguments)[1](multiply(*arguments)),
+                jax.hessian(f, both)(*arguments),
+                jax.vmap(jax.grad(f, 1), in_axes=(None, 0))(
+                    arguments[0], jnp.stack([arguments[1], directions[1]])
+                ),
+            ]
+
+        found: list[Any] = all_at(*arguments)
+        return found
 
     pairs = zip(derivatives(product), derivatives(jnp.matmul), strict=True)
     for found, expected in pairs:
