@@ -244,7 +244,11 @@ def test_a_batch_larger_than_the_data_is_refused_in_a_mixed_sweep(digits):
 
 @pytest.mark.slow
 def test_best_epochs_and_predictions_are_those_of_own_programs(digits):
-    """Of 25 random structures × 4 seeds, 99 of 100 at least."""
+    """Of 25 random structures × 4 seeds that learn something, 99 of 100 at least.
+
+    The others, here one setting, end with twenty times the loss of guessing: their steps throw them about, so that
+    the last bit of a product decides where they are.
+    """
     rng = np.random.default_rng(0)
     chosen = [
         {
@@ -260,16 +264,20 @@ def test_best_epochs_and_predictions_are_those_of_own_programs(digits):
         run_plan(plan(config, digits, chosen, share=share), keep_parameters=True, progress=False)
         for share in (None, False)
     )
-    same = 0
+    same = learnt = 0
     for setting in range(25):
         for seed in range(4):
+            if own.valid_loss.sel(setting=setting, seed=seed).min() > np.log(digits.classes):
+                continue
+            learnt += 1
             epochs, classes = [], []
             for results in (shared, own):
                 epochs.append(int(results.best_epoch.sel(setting=setting, seed=seed)))
                 network = nnjax.network(results, setting=setting, seed=seed)
                 classes.append(network.predict(digits.test.x))
             same += epochs[0] == epochs[1] and bool((classes[0] == classes[1]).all())
-    assert same >= 99
+    assert learnt > 90
+    assert same >= 0.99 * learnt
 
 
 def test_data_of_other_inputs_has_other_programs():
