@@ -15,6 +15,7 @@ from nnjax import parts
 from nnjax.fields import (
     CHECKS,
     canonical,
+    check_class_weight,
     check_columns,
     check_folds,
     check_monitor,
@@ -73,6 +74,11 @@ class DataConfig:
     latest rows for the test; or as a column says (train, valid, test)."""
     split_column: str | None = None
     """The column of a table that has the group, the time or the part of each row; it is no input."""
+    weight: str | None = None
+    """The column of a table, or of texts in one, that says how much each row counts; it is no input."""
+    class_weight: str | Mapping[Any, float] | None = None
+    """How much training examples count by their class: balanced, or a mapping from classes to numbers, 1 for those
+    that aren't named; None: all alike."""
     task: Literal["auto", "classification", "regression"] = "auto"
     """What is learned of a table's target; auto: its classes, or a quantity, where it holds numbers that aren't
     whole, or many different ones."""
@@ -114,6 +120,7 @@ class DataConfig:
             check_count("data.vocabulary", self.vocabulary)
         check_folds(self.folds, self.fold)
         check_columns(self.columns)
+        check_class_weight(self.class_weight)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 from nnjax import parts
 from nnjax.parts import Part, PartLike
 from nnjax.seeds import parse_need
-from nnjax.validation import UserError, check_count, check_range, check_seed, choice
+from nnjax.validation import UserError, check_count, check_range, check_seed, choice, short
 
 
 class Attributes(dict[str, Any]):
@@ -88,9 +88,17 @@ def canonical(name: str, value: Any) -> Any:
         return (value,)
     if name in ("model_attributes", "data.columns") and isinstance(value, Mapping):
         return Attributes({attribute: _plain(inner) for attribute, inner in value.items()})
+    if name == "data.class_weight" and isinstance(value, Mapping):  # classes are words in YAML
+        return Attributes({_word(label): _plain(inner) for label, inner in value.items()})
     if name in parts.TABLES:
         return value if is_module(value) else _resolved(name, value)
     return value
+
+
+def _word(label: Any) -> str:
+    """A class as it is called: 3 also where it is 3.0."""
+    label = _plain(label)
+    return str(int(label) if isinstance(label, float) and label.is_integer() else label)
 
 
 def parse_init(text: str) -> tuple[str, tuple[float, ...]]:
@@ -158,6 +166,22 @@ def check_columns(columns: Mapping[Any, Any]) -> None:
     """
     for name, kind in columns.items():
         choice(f"data.columns of {name}", kind, COLUMN_KINDS)
+
+
+def check_class_weight(weights: Any) -> None:
+    """Refuse a word that isn't balanced, and weights that are negative or no numbers.
+
+    Raises:
+        UserError: naming the class.
+    """
+    if isinstance(weights, str) and weights != "balanced":
+        raise UserError(
+            f"data.class_weight is {short(weights)}, and must be balanced or a mapping from classes to numbers"
+        )
+    for name, weight in weights.items() if isinstance(weights, Mapping) else ():
+        if isinstance(weight, bool) or not isinstance(weight, int | float):
+            raise UserError(f"data.class_weight of {name} is {weight!r}, and must be a number")
+        check_range(f"data.class_weight of {name}", weight, least=0)
 
 
 def check_folds(folds: int | None, fold: int) -> None:

@@ -14,6 +14,7 @@ from nnjax.config import DataConfig
 from nnjax.data import cache, csv, digits, idx, npy, table, text, tfds
 from nnjax.data.arrays import kind_of
 from nnjax.data.dataset import Dataset, split_train
+from nnjax.data.weights import class_weighted
 from nnjax.parts import Part, PartLike, describe, takes
 from nnjax.types import Examples
 from nnjax.validation import UserError, choice
@@ -150,7 +151,7 @@ DATASETS: dict[str, Named | Tabled | Written | Arrayed] = {
 }
 """The data sets that have a name."""
 
-OF_FILES = ("name", "dir", "source", "valid_fraction", "split_seed")
+OF_FILES = ("name", "dir", "source", "valid_fraction", "split_seed", "class_weight")
 """The fields of a configuration that say something of any data set."""
 OF_TABLE = ("columns", "missing", "scaling")
 """Those that do so of a table alone,"""
@@ -204,6 +205,14 @@ def load_data(
     config = DataConfig(name, folder, source, valid_fraction, split_seed, **of_table)
     named = DATASETS[config.name] if isinstance(config.name, str) else None
     _refuse_of_others(config, named)
+    data = _loaded(config, named, folder)
+    if config.class_weight is None:
+        return data
+    return dataclasses.replace(class_weighted(data, config.class_weight), config=data.config)
+
+
+def _loaded(config: DataConfig, named: Named | Tabled | Written | Arrayed | None, folder: str | None) -> Dataset:
+    """The data set, of which all examples of a class count alike."""
     if isinstance(named, Written):
         return text.of_config(config, named.prepared)
     if isinstance(named, Arrayed):
@@ -214,7 +223,7 @@ def load_data(
         return _own(config.name, config)
     assert named is not None
     train, test = named.read(str(config.name), folder, str(config.source))
-    parts = split_train(train, valid_fraction, split_seed)
+    parts = split_train(train, config.valid_fraction, config.split_seed)
     return Dataset(str(config.name), *parts, test, named.classes, named.scale, config)
 
 
@@ -223,7 +232,7 @@ def _refuse_of_others(config: DataConfig, named: Named | Tabled | Written | Arra
     refused = {
         Tabled: (*OF_TEXT, *OF_ARRAYS),
         Written: (*OF_TABLE, *OF_ARRAYS),
-        Arrayed: (*OF_TABLE, *OF_TEXT, "target", "split_column"),
+        Arrayed: (*OF_TABLE, *OF_TEXT, "target", "split_column", "weight"),
     }.get(type(named))
     for item in dataclasses.fields(DataConfig):
         value = getattr(config, item.name)

@@ -13,6 +13,7 @@ from nnjax.data.partition import partition
 from nnjax.data.preprocess import fit
 from nnjax.data.remarks import remarks_on
 from nnjax.data.target_column import read_target
+from nnjax.data.weights import class_weighted, with_column
 from nnjax.types import Examples
 from nnjax.validation import UserError
 
@@ -29,6 +30,8 @@ def load_table(
     scaling: str = "standard",
     split: str = "stratified",
     split_column: str | None = None,
+    weight: str | None = None,
+    class_weight: str | Mapping[Any, float] | None = None,
     test_fraction: float = 0.2,
     valid_fraction: float = 0.2,
     split_seed: int | None = None,
@@ -52,6 +55,8 @@ def load_table(
             or none.
         split: stratified, random, group, time or given; see `nnjax.config.DataConfig`.
         split_column: the group, the time or the part (train, valid, test) of each row; no input.
+        weight: the column that says how much each row counts; no input.
+        class_weight: how much training rows count by their class: balanced, or a mapping from labels to numbers.
         test_fraction: the share of the rows that tests.
         valid_fraction: the share of the others that validates.
         split_seed: draws the parts; None is 0.
@@ -74,6 +79,8 @@ def load_table(
         scaling=scaling,  # type: ignore[arg-type]
         split=split,  # type: ignore[arg-type]
         split_column=split_column,
+        weight=weight,
+        class_weight=class_weight,
         test_fraction=test_fraction,
         valid_fraction=valid_fraction,
         split_seed=split_seed,
@@ -82,6 +89,8 @@ def load_table(
         fold=fold,
     )
     data = of_table(read_frame(table), config)
+    if class_weight is not None:
+        data = dataclasses.replace(class_weighted(data, class_weight), config=config)
     return data if path is not None else dataclasses.replace(data, config=None)
 
 
@@ -115,10 +124,13 @@ def of_table(read: Read, config: DataConfig) -> Dataset:
         raise UserError(
             f"data.target is not set, and must say which column is to be predicted; the last ones are {shown}"
         )
-    needed = [target] if config.split_column is None else [target, config.split_column]
+    said = {"target": target, "split_column": config.split_column, "weight": config.weight}
+    fields = {column: field for field, column in said.items() if column is not None}
+    needed = list(fields)
     check_there(needed, frame, f"{what}, whose data.target is {target!r},")
-    if len(set(needed)) < len(needed):
-        raise UserError(f"data.target and data.split_column are both {target!r}")
+    for field, column in said.items():
+        if column is not None and fields[column] != field:
+            raise UserError(f"data.{field} and data.{fields[column]} are both {column!r}")
     goal = read_target(frame[target], config.task)
     parts = partition(goal.strata, config, None if config.split_column is None else frame[config.split_column])
     inputs = frame.drop(columns=needed)
@@ -131,9 +143,8 @@ def of_table(read: Read, config: DataConfig) -> Dataset:
         target=target,
         labels=goal.labels,
     )
-    train, valid, test = (
-        Examples(preprocessing.inputs_of(inputs.iloc[rows], what), goal.y[rows]) for rows in parts
-    )
+    examples = [Examples(preprocessing.inputs_of(inputs.iloc[rows], what), goal.y[rows]) for rows in parts]
+    train, valid, test = with_column(examples, parts, frame[config.weight] if config.weight else None)
     return Dataset(
         read.name,
         train,

@@ -16,6 +16,7 @@ from nnjax.data.frames import Read
 from nnjax.data.partition import Partition, partition
 from nnjax.data.target_column import read_target
 from nnjax.data.vectors import read_vectors
+from nnjax.data.weights import class_weighted, with_column
 from nnjax.data.words import Words, fit
 from nnjax.types import Examples
 from nnjax.validation import UserError
@@ -55,6 +56,8 @@ def load_text(
             raise UserError(f"{name!r} is no field of data, which are {', '.join(known)}")
     config = DataConfig("text", file=path, target=column, **fields)
     data = of_corpus(read_corpus(texts, labels), config)
+    if config.class_weight is not None:
+        data = dataclasses.replace(class_weighted(data, config.class_weight), config=config)
     return data if path is not None else dataclasses.replace(data, config=None)
 
 
@@ -113,7 +116,10 @@ def of_corpus(read: Read, config: DataConfig) -> Dataset:
         target=target,
         labels=goal.labels,
     )
-    train, valid, test = (Examples(words.inputs_of(texts[rows], what), goal.y[rows]) for rows in parts)
+    examples = [Examples(words.inputs_of(texts[rows], what), goal.y[rows]) for rows in parts]
+    if config.weight is not None:
+        check_there([config.weight], frame, f"{what}, whose data.weight is {config.weight!r},")
+    train, valid, test = with_column(examples, parts, frame[config.weight] if config.weight else None)
     vectors = None if config.vectors is None else read_vectors(config.vectors, words.words)
     return Dataset(
         read.name,
@@ -125,7 +131,7 @@ def of_corpus(read: Read, config: DataConfig) -> Dataset:
         config=config,
         class_names=goal.names,
         preprocessing=words,
-        remarks=_remarks(texts, parts, words, (train, valid, test), vectors),
+        remarks=_remarks(texts, parts, words, examples, vectors),
         vectors=vectors,
     )
 
