@@ -27,7 +27,7 @@ from nnjax.parts import Part, PartLike
 from nnjax.seeds import ByNeed, parse_need
 from nnjax.spelling import nearest
 from nnjax.tasks import AUTO, task_of
-from nnjax.validation import UserError, check_count, check_range, check_seed, check_type, short
+from nnjax.validation import UserError, check_count, check_range, check_seed, check_type, choice, short
 
 OWN_INIT = "normal(0.001)"
 """How the kernels of the models of nnjax start where nothing is said."""
@@ -274,6 +274,17 @@ def check_field(name: str, others: Iterable[str] = ()) -> None:
     known = [*field_names(), *others]
     if name not in known and not (str(name).startswith("model.") and len(name) > 6):
         raise UserError(f"{short(name)} is not a field of the configuration{nearest(name, known)}")
+
+
+def check_data_fields(names: Iterable[str]) -> None:
+    """Refuse a name that is no field of the data.
+
+    Raises:
+        UserError: naming the fields, and the nearest of them.
+    """
+    known = [item.name for item in dataclasses.fields(DataConfig)]
+    for name in names:
+        choice("a field of data", name, known)
 
 
 def flatten(values: Mapping[str, Any]) -> dict[str, Any]:

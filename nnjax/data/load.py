@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnjax.config import DataConfig
+from nnjax.config import DataConfig, check_data_fields
 from nnjax.data import cache, csv, digits, idx, npy, table, text, tfds
 from nnjax.data.arrays import kind_of
 from nnjax.data.dataset import Dataset, split_train
 from nnjax.data.weights import class_weighted
 from nnjax.parts import Part, PartLike, describe, takes
 from nnjax.types import Examples
-from nnjax.validation import UserError, choice
+from nnjax.validation import UserError
 
 
 class Source(NamedTuple):
@@ -200,8 +200,7 @@ def load_data(
         raise UserError(f"data.dir is {kind_of(dir)}, and must be a text or a path")
     folder = os.fspath(dir) if isinstance(dir, os.PathLike) else dir
     # The configuration refuses what can't be right, so that there is one source of the words and ranges.
-    for field in of_table:
-        choice("a field of data", field, [item.name for item in dataclasses.fields(DataConfig)])
+    check_data_fields(of_table)
     config = DataConfig(name, folder, source, valid_fraction, split_seed, **of_table)
     named = DATASETS[config.name] if isinstance(config.name, str) else None
     _refuse_of_others(config, named)

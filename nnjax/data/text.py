@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnjax.config import DataConfig
+from nnjax.config import DataConfig, check_data_fields
 from nnjax.data import tfds_texts
 from nnjax.data.columns import check_there
 from nnjax.data.corpus import CLASS, PART, TEXT, read_corpus
@@ -50,10 +50,7 @@ def load_text(
     path = os.fspath(texts) if isinstance(texts, str | os.PathLike) else None
     labels = None if isinstance(target, str) or target is None else target
     column = target if isinstance(target, str) else None
-    known = [item.name for item in dataclasses.fields(DataConfig)]
-    for name in fields:
-        if name not in known:
-            raise UserError(f"{name!r} is no field of data, which are {', '.join(known)}")
+    check_data_fields(fields)
     config = DataConfig("text", file=path, target=column, **fields)
     data = of_corpus(read_corpus(texts, labels), config)
     if config.class_weight is not None:

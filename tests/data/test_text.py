@@ -143,7 +143,7 @@ def test_what_cannot_be_read_gets_one_sentence(files: Path, case: str) -> None:
 def test_fields_of_texts_are_refused_elsewhere() -> None:
     with pytest.raises(nnjax.UserError, match=r"data.ngrams is 2, which is for texts, and data.name is 'digits'"):
         load_data("digits", ngrams=2)
-    with pytest.raises(nnjax.UserError, match="'vectoriser' is no field of data"):
+    with pytest.raises(nnjax.UserError, match=r"a field of data is 'vectoriser', .*did you mean 'vectorizer'"):
         load_text(TEXTS, LABELS, vectoriser="counts")
     with pytest.raises(nnjax.UserError, match="2 labels are given for 3 texts"):
         load_text(["a", "b", "c"], ["x", "y"])
