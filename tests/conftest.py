@@ -37,6 +37,7 @@ if importlib.util.find_spec("beartype"):
                 "nn.losses",
                 "nn.matmul",
                 "nn.models",
+                "nn.networks",
                 "training.epoch",
                 "training.evaluation",
                 "training.hyper",

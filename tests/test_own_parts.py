@@ -343,7 +343,7 @@ def test_a_module_that_takes_dropout_gets_it(mine, digits, tmp_path):
     (tmp_path / "dropping.py").write_text(
         textwrap.dedent("""
         import flax.linen as nn
-        from nnjax.nn.models import drop
+        from nnjax.nn.networks import drop
 
         class Dropping(nn.Module):
             classes: int = 10

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from nnjax.nn.models import MLP, Network, call, param_shapes
+from nnjax.nn.models import Network, call, param_shapes
+from nnjax.nn.networks import MLP
 from nnjax.sparse import Sparse
 from nnjax.training.hyper import Hyperparameters
 from nnjax.training.step import optimizer_at

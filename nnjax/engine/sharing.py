@@ -18,7 +18,7 @@ from nnjax.engine.joining import Joined, join
 from nnjax.engine.work import CORES, Work, own_seconds, part_seconds, parts_of
 from nnjax.nn.activations import ACTIVATIONS, identity
 from nnjax.nn.curves import CURVES
-from nnjax.nn.models import MLP
+from nnjax.nn.networks import MLP
 from nnjax.training.metrics import METRICS
 from nnjax.training.shared import Shared
 from nnjax.training.structure import Structure

@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from nnjax.nn import activations, models
+from nnjax.nn import activations, networks
 from nnjax.nn.models import call, param_shapes
 from nnjax.training.structure import Structure
 from nnjax.types import Params
@@ -31,7 +31,7 @@ def recorded_program(structure: Structure, inputs: int) -> bytes | None:
     None for a network of nnjax's own, and for one that can't be written down.
     """
     network = structure.network
-    own = isinstance(network, models.MLP | models.SoftmaxRegression)
+    own = isinstance(network, networks.MLP | networks.SoftmaxRegression)
     if own and getattr(network, "activation", activations.identity) in activations.ACTIVATIONS.values():
         return None
 

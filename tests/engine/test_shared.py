@@ -18,7 +18,8 @@ from nnjax.engine.reading import order_of
 from nnjax.engine.shared import packed, unpacked
 from nnjax.nn.activations import ACTIVATIONS
 from nnjax.nn.initializers import INITIALIZERS, initialize
-from nnjax.nn.models import MLP, layers, param_shapes
+from nnjax.nn.models import layers, param_shapes
+from nnjax.nn.networks import MLP
 from nnjax.search.sweep import run_plan
 from nnjax.training.shared import Shared
 from nnjax.training.start import run_keys

@@ -19,7 +19,8 @@ from any_init import inits
 from nnjax.fields import parse_init
 from nnjax.nn.activations import ACTIVATIONS
 from nnjax.nn.initializers import INITIALIZERS, initialize
-from nnjax.nn.models import MLP, layer_outputs, layers, own_start, param_shapes
+from nnjax.nn.models import layer_outputs, layers, own_start, param_shapes
+from nnjax.nn.networks import MLP
 
 SHAPE = (150, 250)  # fan-in, fan-out
 KEY = jax.random.key(5)

@@ -13,7 +13,8 @@ import reference
 from nnjax.config import Config
 from nnjax.nn.activations import ACTIVATIONS
 from nnjax.nn.layers import layer_names
-from nnjax.nn.models import MLP, SoftmaxRegression, call, drop, layer_outputs, layers, param_shapes
+from nnjax.nn.models import call, layer_outputs, layers, param_shapes
+from nnjax.nn.networks import MLP, SoftmaxRegression, drop
 
 pytestmark = pytest.mark.usefixtures("x64")
 

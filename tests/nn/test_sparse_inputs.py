@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nnjax.nn.matmul import sparse_product
-from nnjax.nn.models import DAN, MLP, SoftmaxRegression, call, layer_outputs, layers, own_start
+from nnjax.nn.models import call, layer_outputs, layers, own_start
+from nnjax.nn.networks import DAN, MLP, SoftmaxRegression
 from nnjax.sparse import Sparse
 
 

@@ -18,7 +18,8 @@ from nnjax.config import Config
 from nnjax.data.batches import SHORT, Batch, Splits, take_batch
 from nnjax.nn.activations import ACTIVATIONS
 from nnjax.nn.matmul import product
-from nnjax.nn.models import MLP, param_shapes
+from nnjax.nn.models import param_shapes
+from nnjax.nn.networks import MLP
 from nnjax.tasks import TASKS
 from nnjax.training import evaluation
 from nnjax.training.epoch import NORM_EVERY, norm_spacing, run_epoch, train_epoch
