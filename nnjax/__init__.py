@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from nnjax.results.kept import parameters as parameters
     from nnjax.results.merge import merge as merge
     from nnjax.results.network import Network as Network
+    from nnjax.saved.network import load as load_network
     from nnjax.search.halving import Halving as Halving
     from nnjax.search.search import search as search
     from nnjax.search.sweep import sweep as sweep
@@ -46,6 +47,7 @@ _HOME = {
     "ensemble": ("results.kept", "ensemble"),
     "estimate": ("engine.estimate", "estimate"),
     "load_data": ("data", "load_data"),
+    "load_network": ("saved.network", "load"),
     "load_table": ("data", "load_table"),
     "load_text": ("data", "load_text"),
     "load_results": ("results.files", "load"),
@@ -70,6 +72,7 @@ __all__ = [
     "ensemble",
     "estimate",
     "load_data",
+    "load_network",
     "load_results",
     "load_table",
     "load_text",

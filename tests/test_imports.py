@@ -15,7 +15,7 @@ FLOORS = [
     ["sparse"],
     ["types", "spelling"],
     ["validation"],
-    ["parts", "seeds", "tasks"],
+    ["parts", "seeds", "tasks", "saved"],
     ["fields"],
     ["config"],
     ["axes"],
@@ -151,6 +151,11 @@ def test_importing_the_package_costs_nothing():
 
 def test_importing_the_engine_loads_nothing_that_it_does_not_need():
     assert not loaded_by("import nnjax.search.sweep, nnjax.results.stats") & LAZY
+
+
+def test_saved_networks_need_numpy_alone():
+    heavy = {"jax", "jaxtyping", "flax", "optax", "xarray", "pandas", "scipy", "sklearn", "yaml", "h5py"}
+    assert not loaded_by("import nnjax; nnjax.load_network, nnjax.saved.load") & heavy
 
 
 def test_modules_are_found_without_importing_them_first():

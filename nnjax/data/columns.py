@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 import numpy as np
 
 from nnjax.data.arrays import is_missing, is_number, is_real, short
+from nnjax.saved.columns import FALSE, TRUE, word_of
 from nnjax.spelling import nearest
 from nnjax.validation import UserError
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 TRUTHS = ({"true", "false"}, {"yes", "no"}, {"t", "f"}, {"y", "n"})
 """Words of a column that is true or false."""
-TRUE = ("true", "yes", "t", "y", "1")
 DAY = r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2}))"
 DATE = re.compile(DAY + r"([T ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?\s*\S*)?")
 FEW = 20
@@ -147,7 +147,7 @@ def truths_of(column: "pd.Series") -> np.ndarray:
         if word is None:
             continue
         low = str(word).lower()
-        if low not in TRUE and low not in ("false", "no", "f", "n", "0"):
+        if low not in TRUE + FALSE:
             _complain(column, place, "true or false")
         truths[place] = low in TRUE
     return truths
@@ -157,13 +157,6 @@ def words_of(column: "pd.Series") -> np.ndarray:
     """The values of a column [N] as texts, None where one is missing."""
     words = [None if _is_missing(value) else word_of(value) for value in column.astype(object).tolist()]
     return np.array(words, object)
-
-
-def word_of(value: Any) -> str:
-    """A value as a text: a whole number as 3 also where the column holds 3.0, as it does beside missing ones."""
-    if isinstance(value, float | np.floating) and float(value).is_integer():
-        return str(int(value))
-    return str(value)
 
 
 def _is_missing(value: Any) -> bool:

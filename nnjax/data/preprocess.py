@@ -12,13 +12,13 @@ takes, and applied with NumPy and pandas alone (`Preprocessing.inputs_of`), in t
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nnjax.data.columns import Column, check_there, listed, numbers_of, truths_of, words_of
 from nnjax.data.target_column import Label, OfLabels
+from nnjax.saved.columns import normal
 from nnjax.validation import UserError
 
 if TYPE_CHECKING:
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 MOST_CATEGORIES = 200
 """Categories of a column that have a place of their own, the commonest; the others share that of the unknown."""
 MOST_QUANTILES = 1000
-SMALLEST = 1e-7
-"""The least quantile of a normal distribution that a number is scaled to, and 1 less the largest: 5.2
-deviations."""
 
 
 @dataclass(frozen=True)
@@ -193,23 +190,7 @@ def _block(column: Mapping[str, Any], values: "pd.Series", missing: str) -> np.n
 def _scaled(column: Mapping[str, Any], values: np.ndarray) -> np.ndarray:
     if "mean" in column:
         return (values - column["mean"]) / column["scale"]
-    return _normal(values, np.array(column["quantiles"])) if "quantiles" in column else values
-
-
-def _normal(values: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
-    """Values as those of a normal distribution with the same shares below them, as scikit-learn has them, but that
-    it takes what lies within 1e-7 of the smallest and the largest for these, whatever the column's unit.
-
-    Where several quantiles are equal, the middle of the shares that they stand for is taken: interpolated from
-    below and from above.
-    """
-    shares = np.linspace(0, 1, len(quantiles))
-    below = np.interp(values, quantiles, shares)
-    above = -np.interp(-values, -quantiles[::-1], -shares[::-1])
-    share = np.where(values == quantiles[0], 0, np.where(values == quantiles[-1], 1, (below + above) / 2))
-    bounded = np.clip(share, SMALLEST, 1 - SMALLEST)
-    distinct, places = np.unique(bounded, return_inverse=True)
-    return np.array([NormalDist().inv_cdf(float(one)) for one in distinct])[places]
+    return normal(values, np.array(column["quantiles"])) if "quantiles" in column else values
 
 
 def _input_names(column: Mapping[str, Any]) -> list[str]:

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import numpy as np
 
 from nnjax.data.arrays import is_missing, short
-from nnjax.data.columns import FEW, word_of
+from nnjax.data.columns import FEW
+from nnjax.saved.columns import word_of
 from nnjax.spelling import nearest
 from nnjax.validation import UserError
 

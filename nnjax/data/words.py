@@ -6,7 +6,6 @@ prediction alike.
 """
 
 import functools
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,11 +15,9 @@ import numpy as np
 
 from nnjax.data.arrays import kind_of
 from nnjax.data.target_column import Label, OfLabels
+from nnjax.saved.words import TOKEN, terms
 from nnjax.sparse import Sparse
 from nnjax.validation import UserError
-
-TOKEN = r"\w+(?:['’]\w+)*|[^\w\s]"
-"""A word, with the apostrophes inside it, or a mark: "it's" and "!" are tokens."""
 
 
 @dataclass(frozen=True)
@@ -140,12 +137,3 @@ def fit(
     weights = fitted.idf_.tolist() if vectorizer == "tfidf" else ()
     words = tuple(map(str, fitted.get_feature_names_out()))
     return Words(words, ngrams, vectorizer, tuple(weights), column, target, labels)
-
-
-def terms(text: str, ngrams: int = 1) -> Iterable[str]:
-    """The words of a text in lower case, and up to so many that follow each other, joined by spaces."""
-    words = re.findall(TOKEN, text.lower())
-    yield from words
-    for length in range(2, ngrams + 1):
-        for first in range(len(words) - length + 1):
-            yield " ".join(words[first : first + length])

@@ -1,5 +1,6 @@
 """Networks that answer together: their average, and how far they are apart."""
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from nnjax.results.given import Inputs
 from nnjax.results.network import Network
 from nnjax.results.outputs import Outputs
 from nnjax.results.predictor import Answer, Predictor
+from nnjax.results.saving import save
 from nnjax.tasks import counted
 from nnjax.types import Params
 from nnjax.validation import UserError
@@ -91,6 +93,15 @@ class Ensemble(Predictor):
             return Answer(self._shaped(mean), None)
         said = (mean > 0.5).astype(np.uint8) if self.task == "multilabel" else mean.argmax(axis=1)
         return Answer(said, mean)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the networks to one file, from which `nnjax.load_network` predicts their average; see
+        `nnjax.Network.save`.
+
+        Raises:
+            UserError: as that does.
+        """
+        save(self.networks, path, ensemble=True)
 
     def _shaped(self, values: np.ndarray) -> np.ndarray:
         """As a network gives it: one target without an axis."""

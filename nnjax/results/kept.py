@@ -89,6 +89,7 @@ def _network(results: xr.Dataset, run: dict[str, int], which: str, made: dict[st
         preprocessing=made[made_by] if made_by else None,
         task=data.get("task", CLASSIFICATION),
         standard=Standard(*map(np.array, standard.values())) if standard else None,
+        units=tuple(data.get("units", ())),
     )
 
 

@@ -1,9 +1,8 @@
 """A trained network: it predicts, as it was trained to."""
 
+import os
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
@@ -16,6 +15,8 @@ from nnjax.nn.models import network_of
 from nnjax.results.given import Inputs
 from nnjax.results.outputs import Outputs
 from nnjax.results.predictor import Answer, Predictor
+from nnjax.results.saving import save
+from nnjax.saved.forward import probabilities
 from nnjax.tasks import CLASSIFICATION, counted
 from nnjax.types import Params
 
@@ -31,6 +32,7 @@ class Network(Predictor):
         program: what it computes, where it has a part of the user's own: see `nnjax.results.forward`.
         class_names, preprocessing, task: as in `nnjax.results.predictor.Predictor`.
         standard: of a regression what brings outputs into the units of the targets.
+        units: of each target, where they are known.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Network(Predictor):
         preprocessing: Preprocessing | Words | None = None,
         task: str = CLASSIFICATION,
         standard: Standard | None = None,
+        units: tuple[str, ...] = (),
     ) -> None:
         super().__init__(
             classes=classes, inputs=inputs, class_names=class_names, preprocessing=preprocessing, task=task
@@ -55,6 +58,7 @@ class Network(Predictor):
         self.scale = scale
         self.program = program
         self.standard = standard
+        self.units = units
         self._outputs = self.outputs()
 
     def outputs(self, several: int | None = None) -> Outputs:
@@ -102,18 +106,28 @@ class Network(Predictor):
         if self.task == "regression":
             return Answer(logits, None)
         said = (logits > 0).astype(np.uint8) if self.task == "multilabel" else logits.argmax(axis=1)
-        return Answer(said, self._probabilities(logits))
+        with np.errstate(invalid="ignore"):  # of outputs that aren't finite, as of a run that has diverged
+            probability = probabilities(self.to_probabilities, logits.astype(np.float64))
+        return Answer(said, probability.astype(np.float32))
 
-    def _probabilities(self, logits: np.ndarray) -> np.ndarray:
-        """The probabilities that outputs ``[N, C]`` say."""
-        outputs = jnp.asarray(logits)
+    @property
+    def to_probabilities(self) -> str:
+        """What makes probabilities of outputs, as `nnjax.saved.forward.probabilities` calls it."""
         if self.task == "multilabel":
-            return np.asarray(jax.nn.sigmoid(outputs))
-        if self.config.loss not in ("binary_cross_entropy", "mse"):
-            return np.asarray(jax.nn.softmax(outputs))
-        shares = jax.nn.sigmoid(outputs) if self.config.loss == "binary_cross_entropy" else jnp.clip(outputs, 0, 1)
-        total = jnp.sum(shares, axis=1, keepdims=True)
-        return np.asarray(jnp.where(total > 0, shares / jnp.where(total > 0, total, 1), 1 / self.classes))
+            return "sigmoid"
+        by_loss = {"binary_cross_entropy": "shares_of_sigmoid", "mse": "shares_of_clipped"}
+        return by_loss.get(str(self.config.loss), "softmax")
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the network to one file, from which `nnjax.load_network` predicts with NumPy alone.
+
+        It is a file of safetensors, with a JSON of what it is, its preprocessing and labels among that.
+
+        Raises:
+            UserError: for a network with a module or an activation of the user's own, and where the file can't be
+                written.
+        """
+        save([self], path, ensemble=False)
 
 
 def _sizes(params: Params, layer: str) -> Any:

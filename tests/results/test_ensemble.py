@@ -1,6 +1,5 @@
 """Networks that answer together, against the averages that NumPy takes of each one's answers."""
 
-import jax
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,24 +7,12 @@ import sklearn.metrics
 from sklearn.datasets import load_wine
 
 import nnjax
+from made_networks import made
 from nnjax.data import Words
 from nnjax.data.targets import Standard
-from nnjax.nn.models import network_of, param_shapes
 from nnjax.validation import UserError
 
 X = np.random.default_rng(0).normal(size=(40, 6))
-
-
-def made(count, config=None, inputs=6, classes=3, **more):
-    """Networks with any parameters."""
-    config = config or nnjax.Config(hidden=(5,), activation="tanh")
-    shapes = param_shapes(network_of(config, classes, inputs), inputs)
-    found = []
-    for seed in range(count):
-        draw = np.random.default_rng(seed)
-        params = jax.tree.map(lambda leaf, draw=draw: draw.normal(size=leaf.shape).astype(np.float32), shapes)
-        found.append(nnjax.Network(config, params, classes=classes, inputs=inputs, scale=2.0, **more))
-    return found
 
 
 def test_probabilities_are_averaged_and_judged():
