@@ -22,6 +22,7 @@ COMMANDS = {
     "search": "Train settings of a space, choose the best, and train it anew with fresh seeds.",
     "report": "Make table, figures and page of a results file again.",
     "merge": "Join results of parts of a sweep.",
+    "predict": "Say what a saved network predicts of the rows of a table, or of texts.",
     "check": "Check derivatives worked out by hand: those of nnjax, or your own.",
 }
 
@@ -58,6 +59,10 @@ def _command(argv: Sequence[str]) -> None:
         print(f"nnjax {_version()}")
     elif command == "check":
         raise SystemExit(run_check_command(flags))
+    elif command == "predict":
+        from nnjax.cli.predict import predict
+
+        predict(flags)
     elif command in ("report", "merge"):
         from nnjax.cli import again
 

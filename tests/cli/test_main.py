@@ -94,10 +94,10 @@ MISTAKES = {
         "momentum is 2, and must be at least 0 and less than 1",
     ),
     "file": (["train", "--config", "nope.yml"], "there is no configuration file nope.yml"),
-    "no command": ([], "a command is missing: give train, sweep, search, report, merge or check"),
+    "no command": ([], "a command is missing: give train, sweep, search, report, merge, predict or check"),
     "command": (
         ["trian"],
-        "'trian' is no command: give train, sweep, search, report, merge or check; did you mean 'train'?",
+        "'trian' is no command: give train, sweep, search, report, merge, predict or check; did you mean 'train'?",
     ),
     "batch": (
         ["train", "--batch_size", "2000"],

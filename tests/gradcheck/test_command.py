@@ -132,7 +132,8 @@ CHECK = ["check", "my_formulas:right", "--of", "my_formulas:f", "--shape", "z=5"
         ([*CHECK, "more"], "'more' is one word more than the formula's name"),
         (
             ["chek"],
-            "'chek' is no command: give train, sweep, search, report, merge or check; did you mean 'check'?",
+            "'chek' is no command: give train, sweep, search, report, merge, predict or check; did you mean "
+            "'check'?",
         ),
     ],
 )
