@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from nnjax.results.given import Inputs
 from nnjax.results.network import Network
+from nnjax.results.onnx_file import save_onnx
 from nnjax.results.outputs import Outputs
 from nnjax.results.predictor import Answer, Predictor
 from nnjax.results.saving import save
@@ -102,6 +103,16 @@ class Ensemble(Predictor):
             UserError: as that does.
         """
         save(self.networks, path, ensemble=True)
+
+    def save_onnx(self, path: str | os.PathLike[str]) -> None:
+        """Write the average as a graph of ONNX; see `nnjax.Network.save_onnx`.
+
+        Raises:
+            UserError: as that does, and for networks whose tables were preprocessed by other rows.
+        """
+        if len({id(network.preprocessing) for network in self.networks}) > 1:
+            raise UserError("each of these networks makes its own inputs of a table: write one of them as ONNX")
+        save_onnx(self.networks, path)
 
     def _shaped(self, values: np.ndarray) -> np.ndarray:
         """As a network gives it: one target without an axis."""

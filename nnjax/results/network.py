@@ -13,6 +13,7 @@ from nnjax.nn.layers import layer_names
 from nnjax.nn.models import Network as Module
 from nnjax.nn.models import network_of
 from nnjax.results.given import Inputs
+from nnjax.results.onnx_file import save_onnx
 from nnjax.results.outputs import Outputs
 from nnjax.results.predictor import Answer, Predictor
 from nnjax.results.saving import save
@@ -128,6 +129,16 @@ class Network(Predictor):
                 written.
         """
         save([self], path, ensemble=False)
+
+    def save_onnx(self, path: str | os.PathLike[str]) -> None:
+        """Write the network as a graph of ONNX, from inputs ``x`` [N, D] to probabilities or targets ``y`` [N, C].
+
+        It needs the package onnx. Of a table and of texts the inputs are those that `inputs_of` makes.
+
+        Raises:
+            UserError: as `save` does, and where onnx isn't installed.
+        """
+        save_onnx([self], path)
 
 
 def _sizes(params: Params, layer: str) -> Any:
