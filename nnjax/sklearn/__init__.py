@@ -1,6 +1,7 @@
-"""Estimators that scikit-learn accepts: many networks in few programs."""
+"""Estimators that scikit-learn accepts, and a search over them: many networks in few programs."""
 
 from nnjax.sklearn.classifier import MLPClassifier
 from nnjax.sklearn.regressor import MLPRegressor
+from nnjax.sklearn.search import SearchCV
 
-__all__ = ["MLPClassifier", "MLPRegressor"]
+__all__ = ["MLPClassifier", "MLPRegressor", "SearchCV"]
