@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnjax.data.columns import numbers_of, word_of
+from nnjax.data.columns import numbers_of
 from nnjax.data.dataset import Dataset
+from nnjax.saved.columns import word_of
 from nnjax.spelling import nearest
 from nnjax.tasks import CLASSIFICATION, TASKS
 from nnjax.types import Examples, Weighted
