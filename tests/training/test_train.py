@@ -189,16 +189,16 @@ STANDARD_METRICS = ["loss", "accuracy", "grad_norm", "update_ratio"]
 # One epoch equals the reference.
 
 
-@functools.cache
-def deviations_of_activations(loss: str) -> dict[str, float]:
-    config = dataclasses.replace(STANDARD, loss=loss, activation_slope=1.7)
-    return dict(zip(ACTIVATIONS, deviations(variants("activation", list(ACTIVATIONS), config)), strict=True))
+def test_an_epoch_equals_the_reference_for_each_activation() -> None:
+    config = dataclasses.replace(STANDARD, activation_slope=1.7)
+    found = deviations(variants("activation", list(ACTIVATIONS), config))
+    assert max(found) <= TOLERANCE, dict(zip(ACTIVATIONS, found, strict=True))
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("loss", TASKS["classification"].losses)
-def test_an_epoch_equals_the_reference_for_each_loss_and_activation(loss: str, activation: str) -> None:
-    assert deviations_of_activations(loss)[activation] <= TOLERANCE
+def test_an_epoch_equals_the_reference_for_each_loss() -> None:
+    losses = TASKS["classification"].losses
+    found = deviations(variants("loss", list(losses), dataclasses.replace(STANDARD, activation="tanh")))
+    assert max(found) <= TOLERANCE, dict(zip(losses, found, strict=True))
 
 
 @pytest.mark.parametrize(
@@ -267,7 +267,7 @@ ANY_DATA = st.fixed_dictionaries(
 )
 
 
-@hypothesis.settings(max_examples=4)
+@hypothesis.settings(max_examples=2)
 @hypothesis.given(drawn=st.lists(st.tuples(ANY_NETWORK, ANY_DATA), min_size=5, max_size=5))
 def test_an_epoch_equals_the_reference_for_any_shapes(drawn: list[tuple[dict[str, Any], dict[str, int]]]) -> None:
     cases = [make_case(dataclasses.replace(STANDARD, **changes), **data) for changes, data in drawn]
