@@ -17,7 +17,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from nnjax.config import Config
 from nnjax.sklearn import together
 from nnjax.sklearn.examples import batches, dense
-from nnjax.sklearn.fits import Fit, Optimizer, Part, Trained
+from nnjax.sklearn.fits import Data, Fit, Optimizer, Part, Trained
 from nnjax.sklearn.rule import Rule
 from nnjax.sklearn.weights import Weights, draw, forward, tree_of, weights_of
 from nnjax.validation import UserError
@@ -231,10 +231,7 @@ class MLP(BaseEstimator):
         goes_on = incremental and not first and bool(self._optimizers[0])
         return Fit(
             config,
-            self._task,
-            self.n_outputs_,
-            cut.train,
-            valid,
+            Data(self._task, self.n_outputs_, cut.train, valid),
             seeds,
             tuple(map(tree_of, networks)),
             tuple(self._optimizers) if goes_on else None,

@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import hashlib
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,7 +12,6 @@ import numpy as np
 from nnjax.config import Config, DataConfig, replace
 from nnjax.data import Dataset
 from nnjax.engine.driver import EpochEnd, Fixed
-from nnjax.engine.halt import Halt
 from nnjax.engine.loop import train
 from nnjax.engine.plan import groups_of
 from nnjax.engine.shared import by_structure
@@ -42,27 +40,18 @@ class Part:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Fit:
-    """Networks of one setting that differ in their seeds, and the data that they are trained on."""
+class Data:
+    """What a fit's networks are trained on."""
 
-    config: Config
     task: str
     outputs: int
     train: Part
     valid: Part | None
     """What decides when to stop; None: training itself does."""
-    seeds: tuple[int, ...]
-    """Of the order of the examples, one for each network."""
-    params: tuple[Params, ...]
-    """With which they start."""
-    optimizers: tuple[Optimizer, ...] | None
-    """The state with which they go on; None: a new one."""
-    rules: tuple[Rule, ...]
-    """When each network stops."""
 
     @functools.cached_property
     def digest(self) -> str:
-        """A hash of the data."""
+        """A hash of it."""
         digest = hashlib.blake2b(f"{self.task} {self.outputs}".encode())
         for part in (self.train, *([] if self.valid is None else [self.valid])):
             for array in part.arrays():
@@ -70,7 +59,7 @@ class Fit:
         return digest.hexdigest()
 
     def dataset(self) -> Dataset:
-        """The data as the engine takes them.
+        """As the engine takes it.
 
         It has three splits in any case: where nothing validates, and for the test, an example stands that nobody
         asks about.
@@ -79,6 +68,22 @@ class Fit:
         valid = one if self.valid is None else self.valid
         parts: Any = {"train": self.train.arrays(), "valid": valid.arrays(), "test": one.arrays()}
         return Dataset("data", **parts, classes=self.outputs, task=self.task, standardised=False)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Fit:
+    """Networks of one setting that differ in their seeds."""
+
+    config: Config
+    data: Data
+    seeds: tuple[int, ...]
+    """Of the order of the examples, one for each network."""
+    params: tuple[Params, ...]
+    """With which they start."""
+    optimizers: tuple[Optimizer, ...] | None
+    """The state with which they go on; None: a new one."""
+    rules: tuple[Rule, ...]
+    """When each network stops."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -156,14 +161,14 @@ def train_fits(fits: Sequence[Fit], *, states: bool = True, verbose: bool = Fals
         states: give the optimizers' states back.
         verbose: say the losses of each epoch.
     """
-    places = {digest: place for place, digest in enumerate(dict.fromkeys(fit.digest for fit in fits))}
+    places = {digest: place for place, digest in enumerate(dict.fromkeys(fit.data.digest for fit in fits))}
     folds = {digest: DataConfig(folds=max(2, len(places)), fold=place) for digest, place in places.items()}
     loaded: dict[DataConfig, Dataset] = {}
     settings, networks = [], []
     for fit in fits:
-        data = folds[fit.digest]
+        data = folds[fit.data.digest]
         if data not in loaded:
-            loaded[data] = fit.dataset()
+            loaded[data] = fit.data.dataset()
         config = dataclasses.replace(fit.config, data=data)
         for place, seed in enumerate(fit.seeds):
             settings.append(replace(config, {"data_seed": seed}))
@@ -188,17 +193,14 @@ def train_fits(fits: Sequence[Fit], *, states: bool = True, verbose: bool = Fals
         )
     rules = Rules([fit.rules[place] for fit, place in networks], verbose)
     driver = Fixed(groups, rules.stop)
-    with Halt() as halt:
-        train(driver, keep_parameters=True, keep_state=states, ends=halt.asked)
-    if halt.asked():
-        warnings.warn("Training interrupted by user.", stacklevel=4)
+    train(driver, keep_parameters=True, keep_state=states)
     found: dict[int, Trained] = {}
     for group, outcome in driver.outcomes:
         for _, runs, of_structure in by_structure(group, outcome):
             for index, run in enumerate(runs):
                 setting = group.runs[run].setting
                 fit, _ = networks[setting]
-                kept: Any = of_structure.last_params if fit.valid is None else of_structure.best_params
+                kept: Any = of_structure.last_params if fit.data.valid is None else of_structure.best_params
                 optimizer: dict[str, np.ndarray] = {}
                 if of_structure.state is not None:
                     optimizer = {name: leaf[index] for name, leaf in leaves(of_structure.state.optimizer)}

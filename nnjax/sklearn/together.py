@@ -1,12 +1,13 @@
 """Fits that are asked for one by one, by whatever of scikit-learn's asks, and trained at once."""
 
 import contextlib
+import dataclasses
 import hashlib
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
 
-from nnjax.sklearn.fits import Fit, Trained, add_array, train_fits
+from nnjax.sklearn.fits import Data, Fit, Trained, add_array, train_fits
 
 
 class Together:
@@ -14,6 +15,7 @@ class Together:
 
     def __init__(self) -> None:
         self._asked: dict[str, Fit] = {}
+        self._data: dict[str, Data] = {}  # one of many equal ones is kept
         self._trained: dict[str, list[Trained]] | None = None
 
     @contextlib.contextmanager
@@ -29,12 +31,14 @@ class Together:
         """Train what was noted."""
         found = train_fits(list(self._asked.values()), states=False) if self._asked else []
         self._trained = dict(zip(self._asked, found, strict=True))
-        self._asked = {}
+        self._asked, self._data = {}, {}
 
     def of(self, key: str, fit: Callable[[], Fit]) -> list[Trained] | None:
         """The networks of a fit; None where it is noted."""
         if self._trained is None:
-            self._asked[key] = fit()
+            asked = fit()
+            data = self._data.setdefault(asked.data.digest, asked.data)
+            self._asked[key] = dataclasses.replace(asked, data=data)
             return None
         return self._trained.get(key) or train_fits([fit()])[0]
 
