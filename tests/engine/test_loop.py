@@ -230,17 +230,17 @@ def test_chunks_without_a_run_to_train_are_not_called(digits):
     axes = [{"learning_rate": 1e6, "epochs": 6}, {"learning_rate": 0.1, "epochs": 2}]
     (group,) = nnjax.plan(config, digits, axes, seeds=1, runs_per_call=1).groups
     training = Training(group)
-    own, chunks = training._programs, []
-    train_a_chunk = own.epoch
+    own, rates = training._programs, []
+    train_chunks = own.epoch
 
-    def count(chunk, *rest):
-        chunks.append(float(own.inputs[chunk].hyper.learning_rate[0, 0]))
-        return train_a_chunk(chunk, *rest)
+    def count(states, chunks, epoch):
+        rates.extend(float(own.inputs[chunk].hyper.learning_rate[0, 0]) for chunk in chunks)
+        return train_chunks(states, chunks, epoch)
 
     own.epoch = count
     losses = np.array([end.metrics["train_loss"] for end in training.epochs(6)])
     assert np.isnan(losses[:, 0]).all()  # diverged in its first epoch, which is known when the second has begun
-    assert (chunks.count(1e6), chunks.count(np.float32(0.1))) == (2, 2)
+    assert (rates.count(1e6), rates.count(np.float32(0.1))) == (2, 2)
 
 
 def test_an_epoch_begins_before_the_metrics_of_the_last_are_fetched(digits):
