@@ -5,7 +5,7 @@ import time
 from typing import Any, NamedTuple
 
 from nnjax import Config, Dataset, load_data
-from nnjax.engine.loop import Training
+from nnjax.engine.epochs import Training
 from nnjax.engine.plan import plan
 
 
@@ -22,7 +22,7 @@ WATCHED = {"mnist": Watched((128,), 64, 32, 2), "digits": Watched((32,), 32, 512
 """By data set; so many epochs are timed at a time."""
 
 WAYS: dict[str, dict[str, bool]] = {"watched": {"wait": True}, "with states": {"wait": True, "states": True}}
-"""What `nnjax.engine.loop.Training.epochs` is asked for, beside nothing."""
+"""What `nnjax.engine.epochs.Training.epochs` is asked for, beside nothing."""
 
 
 def events(mnist: Dataset, rounds: int) -> dict[str, Any]:

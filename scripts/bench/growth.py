@@ -38,7 +38,7 @@ FIRST_EPOCH = f"""
 import runpy, time
 study = runpy.run_path({str(STUDY)!r})
 from nnjax.engine import plan as plans
-from nnjax.engine.loop import Training
+from nnjax.engine.epochs import Training
 (group,) = plans.plan(study["CONFIG"], axes=study["AXES"]).groups
 next(Training(group).epochs(1))
 print(time.time())

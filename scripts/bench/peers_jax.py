@@ -12,7 +12,7 @@ import machine
 from nnjax import Config, Dataset
 from nnjax.data import Examples, epoch_order
 from nnjax.engine import plan as plans
-from nnjax.engine.loop import Training
+from nnjax.engine.epochs import Training
 from nnjax.training.start import run_keys
 from peers import Task, Trained, Trainer, Weights
 

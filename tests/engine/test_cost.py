@@ -159,7 +159,7 @@ def test_a_large_step_is_worth_several_threads():
 def test_states_are_written_over_and_the_data_are_not_copied(runs_per_call):
     from nnjax import Dataset
     from nnjax.engine import plan as plans
-    from nnjax.engine.loop import Training
+    from nnjax.engine.epochs import Training
 
     rng = np.random.default_rng(0)
     examples = Examples(rng.integers(0, 256, (40_000, 90), np.uint8), rng.integers(0, 3, 40_000).astype(np.int32))

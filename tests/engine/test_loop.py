@@ -13,7 +13,7 @@ from nnjax.data import Dataset
 from nnjax.data.batches import Splits
 from nnjax.data.order import epoch_order, num_batches
 from nnjax.engine import plan as plans
-from nnjax.engine.loop import Training
+from nnjax.engine.epochs import Training
 from nnjax.nn.initializers import INITIALIZERS, initialize
 from nnjax.nn.models import param_shapes
 from nnjax.search.sweep import run_plan

@@ -14,7 +14,7 @@ from nnjax.config import Config
 from nnjax.data import Dataset, Stored
 from nnjax.data.order import epoch_order
 from nnjax.data.stored import windows
-from nnjax.engine.loop import Training
+from nnjax.engine.epochs import Training
 from nnjax.training.start import run_keys
 from nnjax.validation import UserError
 
