@@ -46,7 +46,11 @@ class Saved:
 
     def __repr__(self) -> str:
         what = f"Ensemble of {len(self.params)} networks" if self.said["ensemble"] else "Network"
-        return f"<Saved {what} of {self.said['inputs']} inputs and {self.said['classes']} outputs, {self.task}>"
+        inputs, outputs = (
+            f"{self.said[name]} {word}{'' if self.said[name] == 1 else 's'}"
+            for name, word in (("inputs", "input"), ("classes", "output"))
+        )
+        return f"<Saved {what} of {inputs} and {outputs}, {self.task}>"
 
     def each(self, x: Any) -> np.ndarray:
         """What each of the R networks gives, ``[R, N, C]``: probabilities, of a regression targets in their units.
