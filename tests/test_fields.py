@@ -25,6 +25,7 @@ OTHERS = {
     "nesterov": {"nesterov": True},
     "schedule": {"schedule": "cosine"},
     "batch_size": {"batch_size": 32},
+    "shuffle": {"shuffle": False},
     "metrics": {"metrics": ("class_accuracy",)},
     "activation_slope": {"activation_slope": 2.0},
     "dropout": {"dropout": 0.2},
@@ -33,6 +34,9 @@ OTHERS = {
     "layer_rates": {"layer_rates": (1, 2, 3)},
     "weight_decay": {"weight_decay": 0.5},
     "momentum": {"momentum": 0.9},
+    "beta_1": {"beta_1": 0.8},
+    "beta_2": {"beta_2": 0.99},
+    "epsilon": {"epsilon": 1e-6},
     "schedule_end": {"schedule_end": 0.5},
     "warmup_epochs": {"warmup_epochs": 1},
     "epochs": {"epochs": 3},
@@ -42,6 +46,10 @@ OTHERS = {
     "data_seed": {"data_seed": 3},
 }
 """A change of each field that shows in a plan; of schedule_steps alone the numbers show it, and seeds are runs."""
+
+ADAM = {"optimizer": "adam", "momentum": 0}
+BASES = {"relu_logits": {"model": "softmax_regression"}, "beta_1": ADAM, "beta_2": ADAM, "epsilon": ADAM}
+"""What a field needs to be changed at all."""
 
 
 def test_every_field_is_in_one_class():
@@ -56,8 +64,8 @@ def test_every_field_is_changed_below():
 
 @pytest.mark.parametrize("field", [field for field in OTHERS if field != "huber_delta"])
 def test_a_field_does_what_its_class_says(digits, field):
-    base = replace(BASE, {"model": "softmax_regression"}) if field == "relu_logits" else BASE
-    changed = replace(BASE, OTHERS[field])
+    base = replace(BASE, BASES.get(field, {}))
+    changed = replace(base, OTHERS[field])
     groups = nnjax.plan(base, digits, [{}, OTHERS[field]]).groups
     assert len(groups) == (2 if field in FIXES_PROGRAM else 1) or field == "relu_logits"
     structures = [Structure.of(config, 10, 64) for config in (base, changed)]

@@ -155,7 +155,7 @@ def test_every_folder_of_the_package_has_a_readme(folder: Path) -> None:
 def test_the_table_of_fields_has_all_of_them_and_all_names_of_parts() -> None:
     text = (ROOT / "nnjax" / "cli" / "README.md").read_text(encoding="utf-8")
     rows = [row for row in text.splitlines() if row.startswith("| `")]
-    words = set(re.findall(r"`([\w.]+)", "\n".join(rows)))
+    words = set(re.findall(r"`([\w./]+)", "\n".join(rows)))
     assert set(field_names()) - words == set()
     for kind in parts.TABLES:
         assert set(parts.names(kind)) - words == set(), kind

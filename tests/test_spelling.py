@@ -115,7 +115,7 @@ MEANT = {
     "patience": "patience",
     "clip": None,
     "gamma": None,
-    "beta2": None,
+    "beta2": "beta_2",
     "quiet": None,
     "loose": None,
     "date": None,

@@ -298,7 +298,7 @@ def test_without_the_extra_the_sentence_names_it(module: str, tmp_path: Path) ->
         env={**os.environ, "NNJAX_CACHE_DIR": str(tmp_path / "cache")},
     )
     assert done.stdout.startswith("TensorFlow Datasets can't be imported (")
-    assert done.stdout.endswith("and the source tfds needs it: pip install 'nnjax[tfds]'\n")
+    assert done.stdout.endswith("which is needed to read what it prepared: pip install 'nnjax[tfds]'\n")
 
 
 def test_nothing_is_printed(raw: Path, capfd: pytest.CaptureFixture[str]) -> None:
