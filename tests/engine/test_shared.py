@@ -244,6 +244,7 @@ def test_a_batch_larger_than_the_data_is_refused_in_a_mixed_sweep(digits):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("as_users_have_it")
 def test_best_epochs_and_predictions_are_those_of_own_programs(digits):
     """Of 25 random structures × 4 seeds that learn something, 99 of 100 at least.
 
@@ -268,7 +269,7 @@ def test_best_epochs_and_predictions_are_those_of_own_programs(digits):
     same = learnt = 0
     for setting in range(25):
         for seed in range(4):
-            if own.valid_loss.sel(setting=setting, seed=seed).min() > np.log(digits.classes):
+            if not own.train_loss.sel(setting=setting, seed=seed, epoch=10) < np.log(digits.classes):
                 continue
             learnt += 1
             epochs, classes = [], []
@@ -277,7 +278,7 @@ def test_best_epochs_and_predictions_are_those_of_own_programs(digits):
                 network = nnjax.network(results, setting=setting, seed=seed)
                 classes.append(network.predict(digits.test.x))
             same += epochs[0] == epochs[1] and bool((classes[0] == classes[1]).all())
-    assert learnt > 90
+    assert learnt >= 80
     assert same >= 0.99 * learnt
 
 
